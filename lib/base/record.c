@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of task records. Invariant: records[0 .. used) have been in use; those of them that are free have kind 0
+ * and hang, by their `id`, on a list of free ones that only the registry's lock guards.
+ */
+#include "base/record.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CAPACITY   65536u
+#define HEAD_SIZE  4096u
+#define TABLE_SIZE (HEAD_SIZE + (size_t)CAPACITY * sizeof(struct mt__record))
+
+static struct mt__records *table;
+static uint32_t first_free; /* index + 1; 0: none */
+static int table_fd = -1;
+
+static int failed(long map)
+{
+    return map < 0 && map > -4096;
+}
+
+struct mt__records *mt__records_table(void)
+{
+    return __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+}
+
+struct mt__record *mt__record_at(uint32_t index)
+{
+    return (struct mt__record *)((char *)table + HEAD_SIZE) + index;
+}
+
+/* Maps a fresh table, in a memfd if there is one to be had: without it tasks work the same and are only not seen from
+ * outside. */
+static void *map_table(int *fd_out)
+{
+    long fd = mt__sys(SYS_memfd_create, MT__RECORDS_NAME, MFD_CLOEXEC);
+    long map = -1;
+
+    if (fd >= 0 && mt__sys(SYS_ftruncate, fd, TABLE_SIZE) == 0)
+        map = mt__sys(SYS_mmap, NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (failed(map) && fd >= 0) {
+        mt__sys(SYS_close, fd);
+        fd = -1;
+    }
+    if (failed(map))
+        map = mt__sys(SYS_mmap, NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                      -1, 0);
+    *fd_out = (int)fd; /* kept open: another process finds the table by it */
+    return failed(map) ? NULL : (void *)map;
+}
+
+static void fill_head(struct mt__records *head)
+{
+    head->version = MT__RECORDS_VERSION;
+    head->head_size = HEAD_SIZE;
+    head->record_size = sizeof(struct mt__record);
+    head->capacity = CAPACITY;
+    head->pid = (uint32_t)mt__sys(SYS_getpid);
+    strncpy(head->release, MT__RELEASE, sizeof head->release - 1);
+    __atomic_store_n(&head->magic, MT__RECORDS_MAGIC, __ATOMIC_RELEASE);
+}
+
+static struct mt__record *take(void)
+{
+    struct mt__record *record;
+
+    if (first_free) {
+        record = mt__record_at(first_free - 1);
+        first_free = (uint32_t)record->id;
+    } else if (table->used < CAPACITY) {
+        record = mt__record_at(table->used);
+        __atomic_store_n(&table->used, table->used + 1, __ATOMIC_RELEASE);
+    } else {
+        table->hidden++;
+        return NULL;
+    }
+    return record;
+}
+
+struct mt__record *mt__record_new(void)
+{
+    struct mt__record *record;
+
+    if (!table) {
+        struct mt__records *fresh = map_table(&table_fd);
+        if (!fresh)
+            return NULL;
+        fill_head(fresh);
+        __atomic_store_n(&table, fresh, __ATOMIC_RELEASE);
+    }
+    record = take();
+    if (!record)
+        return mt__alloc(sizeof *record);
+    mt__record_begin(record);
+    memset((char *)record + sizeof record->sequence, 0, sizeof *record - sizeof record->sequence);
+    return record; /* the sequence stays odd until the task has filled it in */
+}
+
+static int in_table(const struct mt__record *record)
+{
+    return record >= mt__record_at(0) && record < mt__record_at(CAPACITY);
+}
+
+void mt__record_free(struct mt__record *record)
+{
+    if (!in_table(record)) {
+        free(record);
+        return;
+    }
+    mt__record_begin(record);
+    record->kind = 0;
+    record->id = first_free;
+    mt__record_end(record);
+    first_free = (uint32_t)(record - mt__record_at(0)) + 1;
+}
+
+void mt__records_after_fork(void)
+{
+    int parents_fd = table_fd, fd;
+    struct mt__records *fresh;
+
+    if (!table)
+        return;
+    fresh = map_table(&fd);
+    if (fresh) {
+        memcpy(fresh, table, HEAD_SIZE + table->used * sizeof(struct mt__record));
+        if (failed(mt__sys(SYS_mremap, fresh, TABLE_SIZE, TABLE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, table)))
+            fresh = NULL;
+    }
+    if (!fresh) {
+        /* No room for a table of its own: a private view of the parent's, which is not seen from outside. */
+        mt__sys(SYS_mmap, table, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, parents_fd, 0);
+        fd = -1;
+    }
+    if (parents_fd >= 0)
+        mt__sys(SYS_close, parents_fd);
+    table_fd = fd;
+    fill_head(table);
+}
+
+/* The copy races with the writer by design and is thrown away if it did: word by word, and not for TSan to judge. */
+__attribute__((no_sanitize("thread"))) static void copy_words(const struct mt__record *record, struct mt__record *copy)
+{
+    const volatile uint64_t *from = (const volatile uint64_t *)record;
+    uint64_t *to = (uint64_t *)copy;
+
+    for (size_t i = 0; i < sizeof *copy / sizeof *to; i++)
+        to[i] = from[i];
+}
+
+void mt__record_copy(const struct mt__record *record, struct mt__record *copy)
+{
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        uint32_t before = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
+        if (!(before & 1)) {
+            copy_words(record, copy);
+            __atomic_thread_fence(__ATOMIC_ACQUIRE);
+            if (__atomic_load_n(&record->sequence, __ATOMIC_RELAXED) == before)
+                return;
+        }
+        mt__arch_pause();
+    }
+    memset(copy, 0, sizeof *copy);
+}

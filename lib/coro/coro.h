@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORO_CORO_H
+#define CORO_CORO_H
+
+#include "coro/hub.h"
+
+/* In the hub's own thread: it is asked to end, and comes back from what it waits in. */
+void mt__coro_kill_here(struct mt__hub *hub, struct mt__coro *coro);
+
+void mt__coro_free_spare(struct mt__hub *hub);
+
+/* The hub sleeps, with no time and no operation to wait for. If nobody else is there who could wake it, it says so and
+ * its root's wait fails with -EDEADLK. */
+void mt__hub_stuck(struct mt__hub *hub);
+
+#endif

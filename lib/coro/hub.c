@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hub of a thread: who runs next, the turn, and the hub's beginning and end. coro/hub.h has the whole of it.
+ *
+ * Between the hub and other threads there are the letters and one flag, and no letter is overlooked: the hub sets
+ * `sleeping` and then looks for letters; a writer leaves his letter and then looks at `sleeping`. Both are sequentially
+ * consistent, so one of the two sees the other.
+ */
+#include "coro/hub.h"
+#include "base/probe.h"
+#include "coro/coro.h"
+#include "coro/greenlet.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BUDGET        64 /* switches, or as many as were ready, between two turns */
+#define PATIENCE      MT_MS(50)
+#define PATIENCE_MOST MT_SEC(10)
+#define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
+
+__thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
+
+/* -- Running ------------------------------------------------------------------------------------------------------ */
+
+void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro)
+{
+    coro->next = NULL;
+    *hub->ready_last = coro;
+    hub->ready_last = &coro->next;
+    hub->ready_count++;
+}
+
+static struct mt__coro *take_ready(struct mt__hub *hub)
+{
+    struct mt__coro *coro = hub->ready;
+
+    if (!coro)
+        return NULL;
+    hub->ready = coro->next;
+    if (!hub->ready)
+        hub->ready_last = &hub->ready;
+    hub->ready_count--;
+    return coro;
+}
+
+static void turn(struct mt__hub *hub, int idle);
+
+static struct mt__coro *choose(struct mt__hub *hub)
+{
+    struct mt__coro *next;
+
+    if (!hub->budget--) {
+        hub->budget = hub->ready_count > BUDGET ? (unsigned)hub->ready_count : BUDGET;
+        turn(hub, 0);
+    }
+    while (!(next = take_ready(hub)))
+        turn(hub, 1);
+    return next;
+}
+
+void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse)
+{
+    struct mt__coro *self = hub->current, *next = choose(hub);
+    void *dead;
+
+    if (next == self)
+        return;
+    hub->current = next;
+    hub->switches++;
+    self->greenlets = mt__greenlet_state_get();
+    mt__greenlet_state_set(next->greenlets);
+    mt__running = next->task;
+    mt__here.id = next->id;
+    dead = mt__context_switch(&self->context, &next->context, corpse, corpse != NULL);
+    if (dead)
+        mt__hub_bury(dead);
+}
+
+/* -- The turn ----------------------------------------------------------------------------------------------------- */
+
+static void read_letters(struct mt__hub *hub)
+{
+    struct mt__coro *killed, *next;
+    struct mt__arm *arm, *next_arm;
+
+    if (__atomic_load_n(&hub->letters.killed, __ATOMIC_SEQ_CST)) {
+        killed = __atomic_exchange_n(&hub->letters.killed, NULL, __ATOMIC_ACQUIRE);
+        for (; killed; killed = next) {
+            next = killed->next_killed;
+            __atomic_store_n(&killed->is_killed, 0, __ATOMIC_RELEASE);
+            if (killed->parked && killed->parked->cancellable)
+                mt__parked_end(hub, killed->parked, -ECANCELED);
+            mt__task_drop(killed->task);
+        }
+    }
+    if (__atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST)) {
+        arm = __atomic_exchange_n(&hub->letters.woken, NULL, __ATOMIC_ACQUIRE);
+        for (; arm; arm = next_arm) {
+            next_arm = arm->next;
+            arm->op.complete(hub, &arm->op, 0);
+        }
+    }
+}
+
+void mt__hub_ring(struct mt__hub *hub)
+{
+    const uint64_t one = 1;
+
+    if (__atomic_load_n(&hub->letters.sleeping, __ATOMIC_SEQ_CST))
+        mt__sys(SYS_write, hub->letters.bell, &one, sizeof one);
+}
+
+static void expire(struct mt__hub *hub)
+{
+    struct mt__timer *timer;
+    mt_deadline now;
+
+    if (!hub->timers.count)
+        return;
+    now = mt_now();
+    while ((timer = mt__timers_expired(&hub->timers, now)))
+        mt__parked_end(hub, timer->parked, -ETIMEDOUT);
+}
+
+/* Nothing is ready: sleeps until something is, or might be. */
+static void sleep_in_loop(struct mt__hub *hub)
+{
+    mt_deadline until = mt__timers_first(&hub->timers), stuck_at;
+
+    if (hub->new_links && until > mt_after(SLICE))
+        until = mt_after(SLICE);
+    stuck_at = until == MT_FOREVER && !hub->ops && !hub->table.shared ? mt_after(hub->patience) : MT_FOREVER;
+    if (stuck_at < until)
+        until = stuck_at;
+    __atomic_store_n(&hub->letters.sleeping, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&hub->letters.killed, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST))
+        until = MT_NOWAIT;
+    hub->sleeps++;
+    hub->loop->turn(hub, until);
+    __atomic_store_n(&hub->letters.sleeping, 0, __ATOMIC_SEQ_CST);
+    if (hub->ready || stuck_at > mt_now()) {
+        hub->patience = PATIENCE;
+    } else {
+        hub->patience = hub->patience * 2 < PATIENCE_MOST ? hub->patience * 2 : PATIENCE_MOST;
+        mt__hub_stuck(hub);
+    }
+}
+
+static void root_killed(struct mt__hub *hub, struct mt__op *op, int result)
+{
+    struct mt__arm *arm = (struct mt__arm *)op;
+    struct mt__parked *parked = hub->root.parked;
+
+    arm->word = NULL;
+    if (parked && parked->cancellable && __atomic_load_n(&hub->root.task->cancel, __ATOMIC_ACQUIRE))
+        mt__parked_end(hub, parked, -ECANCELED);
+}
+
+/* The root is an ordinary thread, and is killed as one: by a wake of its word. */
+static void watch_root(struct mt__hub *hub)
+{
+    struct mt__arm *arm = &hub->root_cancel;
+    struct mt__parked *parked = hub->root.parked;
+
+    if (!parked || !parked->cancellable)
+        return;
+    if (__atomic_load_n(&hub->root.task->cancel, __ATOMIC_ACQUIRE)) {
+        mt__parked_end(hub, parked, -ECANCELED);
+        return;
+    }
+    if (arm->word)
+        return;
+    *arm = (struct mt__arm){.op.complete = root_killed, .word = &hub->root.task->cancel};
+    if (hub->futex_by_loop ? hub->loop->futex(hub, arm) : mt__helper_futex(hub, arm))
+        arm->word = NULL;
+}
+
+static void turn(struct mt__hub *hub, int idle)
+{
+    hub->turns++;
+    read_letters(hub);
+    mt__park_arm_new(hub);
+    if (idle)
+        watch_root(hub);
+    if (idle && !hub->ready)
+        sleep_in_loop(hub);
+    else
+        hub->loop->turn(hub, MT_NOWAIT);
+    read_letters(hub);
+    expire(hub);
+}
+
+/* -- The way to wait ---------------------------------------------------------------------------------------------- */
+
+static int park(struct mt__wait *wait, uint32_t expected, mt_deadline until)
+{
+    struct mt__link link = {.word = wait->word, .expected = expected, .flags = wait->flags};
+
+    if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
+        return 0;
+    return mt__park_words(wait, &link, wait->flags & MT__WAIT_TIME ? 0 : 1, until);
+}
+
+static int park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
+                    unsigned count, mt_deadline until)
+{
+    struct mt__link links[MT__WAIT_ANY_MAX];
+
+    for (unsigned i = 0; i < count; i++) {
+        if (__atomic_load_n(words[i], __ATOMIC_ACQUIRE) != expected[i])
+            return 0;
+        links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
+    }
+    return mt__park_words(wait, links, count, until);
+}
+
+static void yield(void)
+{
+    struct mt__hub *hub = mt__hub;
+
+    mt__record_state(hub->current->task->record, MT_READY);
+    mt__hub_ready(hub, hub->current);
+    mt__hub_leave(hub, NULL);
+    mt__record_state(hub->current->task->record, MT_RUNNING);
+}
+
+static const struct mt__hook hook = {
+    .park = park,
+    .park_any = park_any,
+    .unpark = mt__unpark,
+    .poll = mt__park_poll,
+    .yield = yield,
+};
+
+/* -- Beginning and end -------------------------------------------------------------------------------------------- */
+
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+
+/* In the child of a fork only what called it lives. Its ring is the parent's too, so it gets a loop of its own. */
+static void forked(void)
+{
+    struct mt__hub *hub = mt__hub;
+
+    if (!hub)
+        return;
+    hub->loop->close(hub, 1);
+    mt__helpers_close(hub, 1);
+    mt__sys(SYS_close, hub->letters.bell);
+    hub->letters = (struct mt__letters){.bell = eventfd(0, EFD_CLOEXEC)};
+    hub->ready = NULL;
+    hub->ready_last = &hub->ready;
+    hub->ready_count = 0;
+    hub->living = hub->current == &hub->root ? NULL : hub->current;
+    if (hub->living) {
+        hub->living->living_link = &hub->living;
+        hub->living->next_living = NULL;
+    }
+    hub->living_count = hub->living != NULL;
+    memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
+    hub->table.count = hub->table.shared = 0;
+    hub->new_links = NULL;
+    hub->timers.count = 0;
+    hub->ops = 0;
+    hub->root_cancel.word = NULL;
+    if (hub->current != &hub->root)
+        hub->root.parked = NULL;
+    hub->tid = (uint32_t)mt__sys(SYS_gettid);
+    if (hub->loop->open(hub) && (hub->loop = &mt__loop_epoll)->open(hub)) {
+        mt__hook_set(NULL); /* no descriptors to be had: it waits as a plain thread does */
+        mt__at_end = NULL;
+        mt__hub = NULL;
+        return;
+    }
+    hub->futex_by_loop = hub->loop->has_futex(hub);
+}
+
+static void prepare(void)
+{
+    pthread_atfork(NULL, NULL, forked);
+}
+
+static void free_hub(struct mt__hub *hub)
+{
+    struct mt__arm *next;
+
+    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+    mt__timers_free(&hub->timers);
+    free(hub->table.buckets);
+    if (hub->letters.bell >= 0)
+        mt__sys(SYS_close, hub->letters.bell);
+    free(hub);
+}
+
+/* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread. */
+static void end(void)
+{
+    struct mt__hub *hub = mt__hub;
+
+    hub->ending = 1;
+    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        mt__coro_kill_here(hub, coro);
+    while (hub->living_count) {
+        struct mt__parked parked = {0};
+        hub->root.parked = NULL;
+        mt__park_time(hub, &parked, mt_after(SLICE));
+    }
+    mt__hook_set(NULL);
+    mt__at_end = NULL;
+    mt__coro_free_spare(hub);
+    mt__helpers_close(hub, 0);
+    hub->loop->close(hub, 0);
+    mt__hub = NULL;
+    free_hub(hub);
+}
+
+static int open_loop(struct mt__hub *hub)
+{
+    int error;
+
+    hub->loop = mt__loop_choose();
+    hub->letters.bell = (int)mt__sys(SYS_eventfd2, 0, EFD_CLOEXEC);
+    if (hub->letters.bell < 0)
+        return hub->letters.bell;
+    error = hub->loop->open(hub);
+    if (!error)
+        hub->futex_by_loop = hub->loop->has_futex(hub);
+    return error;
+}
+
+struct mt__hub *mt__hub_here(int *error)
+{
+    struct mt_task *task;
+    struct mt__hub *hub = mt__hub;
+
+    if (hub)
+        return hub;
+    pthread_once(&prepared, prepare);
+    task = mt__self();
+    hub = task ? mt__alloc(sizeof *hub) : NULL;
+    *error = hub ? 0 : -ENOMEM;
+    if (!hub)
+        return NULL;
+    hub->root.task = task;
+    hub->root.id = mt__here.id;
+    hub->root.hub = hub;
+    hub->current = &hub->root;
+    hub->ready_last = &hub->ready;
+    hub->budget = BUDGET;
+    hub->patience = PATIENCE;
+    hub->tid = mt__here.id;
+    *error = open_loop(hub);
+    if (*error) {
+        free_hub(hub);
+        return NULL;
+    }
+    mt__stack_watch();
+    mt__hub = hub;
+    mt__at_end = end;
+    mt__hook_set(&hook);
+    return hub;
+}

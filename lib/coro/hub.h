@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside the room: the hub of a thread, what it runs and what that waits for.
+ *
+ * A hub belongs to one thread and is touched by it alone, but for what is said to be anybody's. It runs the thread
+ * itself (its root) and the coroutines that were spawned in it, one at a time:
+ *
+ *   running   hub->current
+ *   ready     on the ready list, first come, first served
+ *   parked    coro->parked: it waits for words, a time, or an operation of the loop
+ *   dead      its body has returned; whoever runs next buries it, since nobody can free the stack he stands on
+ *
+ * Nobody schedules: who leaves takes the next one off the ready list and switches to it. When the list is empty, or
+ * BUDGET switches have gone by, there is a turn: the loop submits what has gathered, reaps what is done, and timers
+ * expire. With nothing ready the turn sleeps, on the stack of whoever left last.
+ */
+#ifndef CORO_HUB_H
+#define CORO_HUB_H
+
+#include "base/task.h"
+#include "coro/context.h"
+#include "wait/wait.h"
+
+#include <poll.h>
+
+struct mt__hub;
+struct mt__coro;
+struct mt__parked;
+
+/* -- Timers ------------------------------------------------------------------------------------------------------- */
+
+struct mt__timer {
+    mt_deadline at;
+    size_t place; /* in the heap, from 1; 0: not in it */
+    struct mt__parked *parked;
+};
+
+struct mt__timers {
+    struct mt__heap_entry *heap; /* from 1 */
+    size_t count, room;
+};
+
+int mt__timers_add(struct mt__timers *timers, struct mt__timer *timer); /* 0 or -ENOMEM */
+void mt__timers_remove(struct mt__timers *timers, struct mt__timer *timer);
+mt_deadline mt__timers_first(const struct mt__timers *timers);                    /* MT_FOREVER: there is none */
+struct mt__timer *mt__timers_expired(struct mt__timers *timers, mt_deadline now); /* taken out; NULL: none (more) */
+void mt__timers_free(struct mt__timers *timers);
+
+/* -- What the loop does ------------------------------------------------------------------------------------------- */
+
+/* Something under way in the loop. complete is called once, in a turn, and by then the loop has done with it. */
+struct mt__op {
+    void (*complete)(struct mt__hub *hub, struct mt__op *op, int result);
+};
+
+/* The kernel (or a helper) has been asked to tell when a word is woken. It outlives the wait it was made for: a wake
+ * that comes when nobody waits here any more is passed on. */
+struct mt__arm {
+    struct mt__op op;
+    struct mt__link *link; /* NULL: it has left */
+    uint32_t *word;
+    uint32_t expected;
+    unsigned flags;
+    struct mt__helper *helper;
+    int place; /* among the helper's */
+    struct mt__arm *next;
+};
+
+/* A descriptor has one of poll(2)'s events: the result. */
+struct mt__poll {
+    struct mt__op op;
+    int fd;
+    short events;
+    struct mt__parked *parked;
+    short *found;
+    struct mt__poll *next, **link; /* the epoll loop's */
+    int result;
+    int done;
+};
+
+/* A system call that the ring makes: what its submission entry is to hold. */
+struct mt__io {
+    struct mt__op op;
+    struct mt__parked *parked;
+    int result, done;
+    uint8_t opcode;
+    int fd;
+    uint64_t address, offset;
+    uint32_t length, flags;
+};
+
+struct mt__loop {
+    const char *name;
+    int (*open)(struct mt__hub *hub); /* 0 or -errno */
+    void (*close)(struct mt__hub *hub, int forked);
+    int (*has_futex)(struct mt__hub *hub);
+    int (*futex)(struct mt__hub *hub, struct mt__arm *arm); /* 0 or -errno: then it is not under way */
+    void (*futex_cancel)(struct mt__hub *hub, struct mt__arm *arm);
+    int (*poll)(struct mt__hub *hub, struct mt__poll *poll);
+    void (*poll_cancel)(struct mt__hub *hub, struct mt__poll *poll);
+    int (*io)(struct mt__hub *hub, struct mt__io *io); /* NULL: the loop makes no calls */
+    void (*io_cancel)(struct mt__hub *hub, struct mt__io *io);
+    void (*closing)(struct mt__hub *hub, int fd);        /* what is under way on it comes back with -EBADF */
+    int (*turn)(struct mt__hub *hub, mt_deadline until); /* MT_NOWAIT: does not sleep */
+};
+
+extern const struct mt__loop mt__loop_epoll;
+#if HAVE_URING
+extern const struct mt__loop mt__loop_uring;
+#endif
+
+/* The process's. */
+const struct mt__loop *mt__loop_choose(void);
+
+/* Threads that wait for words where the loop cannot. */
+int mt__helper_futex(struct mt__hub *hub, struct mt__arm *arm);
+void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm);
+void mt__helpers_close(struct mt__hub *hub, int forked);
+unsigned mt__helpers_count(const struct mt__hub *hub);
+
+/* -- What waits --------------------------------------------------------------------------------------------------- */
+
+/* One word that somebody parked for. */
+struct mt__link {
+    struct mt__parked *parked;
+    uint32_t *word;
+    uint32_t expected;
+    unsigned flags;
+    struct mt__link *next, *previous;      /* in its bucket of the table */
+    struct mt__link *next_new, **new_link; /* among those that have not been armed; new_link NULL: not there */
+    struct mt__arm *arm;                   /* NULL: not armed */
+};
+
+struct mt__parked {
+    struct mt__coro *coro; /* NULL once it is ready again */
+    struct mt__wait *wait;
+    int result;
+    int cancellable;
+    struct mt__link *links;
+    unsigned count;
+    struct mt__timer timer;
+};
+
+struct mt__bucket {
+    struct mt__link *first, *last;
+};
+
+struct mt__table {
+    struct mt__bucket *buckets;
+    size_t size, count; /* size: a power of two */
+    size_t shared;      /* of the count: words that other processes have, too */
+};
+
+/* -- The coroutine and the hub ------------------------------------------------------------------------------------ */
+
+struct mt__coro {
+    struct mt__context context;
+    struct mt_task *task;
+    struct mt__hub *hub;
+    struct mt__coro *next; /* the list it is on: ready, or the hub's spare ones */
+    struct mt__parked *parked;
+    void *greenlets; /* the state of its greenlets, while it does not run */
+    uint32_t id;     /* what its locks show */
+    uint32_t started;
+    struct mt__coro *next_living, **living_link;
+    struct mt__coro *next_killed; /* on the hub's letters */
+    uint32_t is_killed;
+    struct mt__stack *stack; /* NULL: the thread's own */
+    struct mt__parked waits_to_start;
+};
+
+/* Anybody's: what other threads leave for the hub. */
+struct mt__letters {
+    struct mt__coro *killed; /* a stack; each with a reference */
+    struct mt__arm *woken;   /* from the helpers */
+    uint32_t sleeping;       /* the hub is asleep, or about to be: ring */
+    int bell;                /* an eventfd */
+};
+
+struct mt__hub {
+    struct mt__coro root;
+    struct mt__coro *current;
+    struct mt__coro *ready, **ready_last;
+    size_t ready_count;
+    unsigned budget;
+    struct mt__coro *living; /* not the root */
+    size_t living_count;
+    struct mt__coro *spare;
+    unsigned spare_count;
+    struct mt__table table;
+    struct mt__link *new_links;
+    struct mt__timers timers;
+    size_t ops; /* polls and calls under way */
+    struct mt__arm *free_arms, *chunks;
+    struct mt__arm root_cancel;
+    struct mt__letters letters;
+    struct mt__helper *helpers;
+    const struct mt__loop *loop;
+    void *loop_state;
+    int futex_by_loop;
+    mt_deadline patience; /* how long it sleeps without a look at whether it is stuck */
+    int ending;
+    uint64_t switches, turns, sleeps;
+    uint32_t tid;
+};
+
+extern __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
+
+/* The thread's hub, opened by the first who asks. NULL with *error. */
+struct mt__hub *mt__hub_here(int *error);
+
+/* The current one leaves, being parked, on the ready list, or dead (corpse, itself). Returns when it is its turn again;
+ * for the dead never. */
+void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse);
+
+void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro); /* puts it at the end of the ready list */
+void mt__hub_ring(struct mt__hub *hub);                         /* anybody's: it has letters */
+void mt__hub_bury(struct mt__coro *corpse);
+
+/* park.c */
+int mt__park_words(struct mt__wait *wait, struct mt__link *links, unsigned count, mt_deadline until);
+int mt__park_time(struct mt__hub *hub, struct mt__parked *parked,
+                  mt_deadline until); /* nothing but a time, or a kill */
+int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
+unsigned mt__unpark(uint32_t *word, unsigned n);
+void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
+void mt__park_arm_new(struct mt__hub *hub);
+void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
+int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
+
+#endif

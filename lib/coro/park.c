@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How what runs in a hub waits, and is woken.
+ *
+ * A word. A waiter is entered in the hub's table and then has simply not reached its system call yet: futex(2) says
+ * nothing about how long that takes. Where it is:
+ *
+ *   in the table, new      a wake by this hub finds it without any system call. A wake by anybody else is not heard,
+ * and need not be: the word has changed, or will be found changed when it is armed in the table, armed    by
+ * mt__park_arm_new, when the hub is about to sleep or has been busy for a turn: the kernel compares the word and queues
+ * on it. A wake by others completes the arm ready                  out of the table and the timers. Its arm, if there
+ * was one, lives on without it until its completion, for which the kernel was asked by a cancel: if that says "woken",
+ * then a wake was spent on somebody who had left, and it is passed on to the next
+ *
+ * A time. Timers are the hub's own; nothing is told to the kernel but the first of them, by the turn that sleeps.
+ *
+ * An operation. Whoever gives up asks the loop to cancel it and waits for its completion all the same: until then the
+ * kernel may write to the buffer, and an operation that has been done after all is not lost but returned.
+ *
+ * tests/model/park.pml checks that no wake is lost between the three.
+ */
+#include "coro/hub.h"
+#include "base/clock.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_BUCKETS 64
+#define ARMS          64 /* made at a time */
+#define CANCEL_AGAIN  MT_MS(5)
+
+/* -- The table ---------------------------------------------------------------------------------------------------- */
+
+static struct mt__bucket *bucket_of(const struct mt__table *table, const uint32_t *word)
+{
+    return &table->buckets[((uintptr_t)word * 0x9e3779b97f4a7c15ull >> 32) & (table->size - 1)];
+}
+
+static void append(struct mt__table *table, struct mt__link *link)
+{
+    struct mt__bucket *bucket = bucket_of(table, link->word);
+
+    link->next = NULL;
+    link->previous = bucket->last;
+    *(bucket->last ? &bucket->last->next : &bucket->first) = link;
+    bucket->last = link;
+    table->count++;
+    table->shared += (link->flags & MT__WAIT_SHARED) != 0;
+}
+
+static void take_out(struct mt__table *table, struct mt__link *link)
+{
+    struct mt__bucket *bucket = bucket_of(table, link->word);
+
+    *(link->previous ? &link->previous->next : &bucket->first) = link->next;
+    *(link->next ? &link->next->previous : &bucket->last) = link->previous;
+    table->count--;
+    table->shared -= (link->flags & MT__WAIT_SHARED) != 0;
+}
+
+/* Without memory the old one only gets slower. */
+static int make_room(struct mt__table *table)
+{
+    struct mt__table larger = {.size = table->size ? table->size * 4 : FIRST_BUCKETS};
+
+    if (table->size && table->count < table->size * 2)
+        return 0;
+    larger.buckets = mt__alloc(larger.size * sizeof *larger.buckets);
+    if (!larger.buckets)
+        return table->size ? 0 : -ENOMEM;
+    for (size_t i = 0; i < table->size; i++)
+        for (struct mt__link *link = table->buckets[i].first, *next; link; link = next) {
+            next = link->next;
+            append(&larger, link);
+        }
+    free(table->buckets);
+    *table = larger;
+    return 0;
+}
+
+/* -- Arms --------------------------------------------------------------------------------------------------------- */
+
+static struct mt__arm *arm_new(struct mt__hub *hub)
+{
+    struct mt__arm *arm = hub->free_arms;
+
+    if (!arm) {
+        struct mt__arm *chunk = mt__alloc(ARMS * sizeof *chunk);
+        if (!chunk)
+            return NULL;
+        chunk[0].next = hub->chunks; /* the first of a chunk only holds the chunks together */
+        hub->chunks = chunk;
+        for (int i = 1; i < ARMS; i++) {
+            chunk[i].next = hub->free_arms;
+            hub->free_arms = &chunk[i];
+        }
+        arm = hub->free_arms;
+    }
+    hub->free_arms = arm->next;
+    return arm;
+}
+
+void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm)
+{
+    arm->next = hub->free_arms;
+    hub->free_arms = arm;
+}
+
+static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
+{
+    struct mt__arm *arm = (struct mt__arm *)op;
+    struct mt__link *link = arm->link;
+
+    if (link) {
+        link->arm = NULL;
+        mt__parked_end(hub, link->parked, 0);
+    } else if (result == 0) {
+        mt__wake(arm->word, 1, arm->flags);
+    }
+    mt__arm_free(hub, arm);
+}
+
+static void disarm(struct mt__hub *hub, struct mt__arm *arm)
+{
+    arm->link = NULL;
+    if (hub->futex_by_loop)
+        hub->loop->futex_cancel(hub, arm);
+    else
+        mt__helper_cancel(hub, arm);
+}
+
+static void new_add(struct mt__hub *hub, struct mt__link *link)
+{
+    link->next_new = hub->new_links;
+    if (link->next_new)
+        link->next_new->new_link = &link->next_new;
+    link->new_link = &hub->new_links;
+    hub->new_links = link;
+}
+
+static void new_remove(struct mt__link *link)
+{
+    if (!link->new_link)
+        return;
+    *link->new_link = link->next_new;
+    if (link->next_new)
+        link->next_new->new_link = link->new_link;
+    link->new_link = NULL;
+}
+
+static int arm_link(struct mt__hub *hub, struct mt__link *link)
+{
+    struct mt__arm *arm = arm_new(hub);
+    int error;
+
+    if (!arm)
+        return -ENOMEM;
+    *arm = (struct mt__arm){.op.complete = arm_complete,
+                            .link = link,
+                            .word = link->word,
+                            .expected = link->expected,
+                            .flags = link->flags};
+    error = hub->futex_by_loop ? hub->loop->futex(hub, arm) : mt__helper_futex(hub, arm);
+    if (error) {
+        mt__arm_free(hub, arm);
+        return error;
+    }
+    link->arm = arm;
+    return 0;
+}
+
+/* Words that have changed already need no kernel. What cannot be armed stays new: the hub then sleeps in slices. */
+void mt__park_arm_new(struct mt__hub *hub)
+{
+    struct mt__link *next;
+
+    for (struct mt__link *link = hub->new_links; link; link = next) {
+        next = link->next_new;
+        if (__atomic_load_n(link->word, __ATOMIC_ACQUIRE) != link->expected) {
+            while (next && next->parked == link->parked) /* they go with it */
+                next = next->next_new;
+            mt__parked_end(hub, link->parked, 0);
+        } else if (arm_link(hub, link)) {
+            return;
+        } else {
+            new_remove(link);
+        }
+    }
+}
+
+/* -- Parked ------------------------------------------------------------------------------------------------------- */
+
+/* It waits no longer: off every list, and ready. */
+void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
+{
+    struct mt__coro *coro = parked->coro;
+
+    if (!coro)
+        return;
+    for (unsigned i = 0; i < parked->count; i++) {
+        struct mt__link *link = &parked->links[i];
+        take_out(&hub->table, link);
+        new_remove(link);
+        if (link->arm)
+            disarm(hub, link->arm);
+        link->arm = NULL;
+    }
+    parked->count = 0;
+    mt__timers_remove(&hub->timers, &parked->timer);
+    parked->coro = NULL;
+    parked->result = result;
+    coro->parked = NULL;
+    mt__hub_ready(hub, coro);
+}
+
+static int set_timer(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
+{
+    if (until == MT_FOREVER)
+        return 0;
+    parked->timer = (struct mt__timer){.at = until, .parked = parked};
+    return mt__timers_add(&hub->timers, &parked->timer);
+}
+
+static int park(struct mt__hub *hub, struct mt__parked *parked)
+{
+    parked->coro = hub->current;
+    hub->current->parked = parked;
+    mt__hub_leave(hub, NULL);
+    return parked->result;
+}
+
+/* Without memory to park with, it still waits: by looking again each time that it is its turn. */
+static int poll_by_turns(struct mt__hub *hub, mt_deadline until)
+{
+    mt__hub_ready(hub, hub->current);
+    mt__hub_leave(hub, NULL);
+    return until != MT_FOREVER && mt_now() >= until ? -ETIMEDOUT : 0;
+}
+
+int mt__park_words(struct mt__wait *wait, struct mt__link *links, unsigned count, mt_deadline until)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL), .links = links};
+
+    if (make_room(&hub->table) || set_timer(hub, &parked, until))
+        return poll_by_turns(hub, until);
+    for (unsigned i = 0; i < count; i++) {
+        links[i].parked = &parked;
+        links[i].arm = NULL;
+        append(&hub->table, &links[i]);
+        new_add(hub, &links[i]);
+    }
+    parked.count = count;
+    return park(hub, &parked);
+}
+
+int mt__park_time(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
+{
+    int error = set_timer(hub, parked, until);
+
+    return error ? error : park(hub, parked);
+}
+
+unsigned mt__unpark(uint32_t *word, unsigned n)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__link *next;
+    unsigned found = 0;
+
+    if (!hub->table.count)
+        return 0;
+    for (struct mt__link *link = bucket_of(&hub->table, word)->first; link && found < n; link = next) {
+        next = link->next;
+        if (link->word != word)
+            continue;
+        while (next && next->parked == link->parked) /* they go with it */
+            next = next->next;
+        found++;
+        mt__parked_end(hub, link->parked, 0);
+    }
+    return found;
+}
+
+/* -- Operations --------------------------------------------------------------------------------------------------- */
+
+static void io_complete(struct mt__hub *hub, struct mt__op *op, int result)
+{
+    struct mt__io *io = (struct mt__io *)op;
+
+    hub->ops--;
+    io->result = result;
+    io->done = 1;
+    mt__parked_end(hub, io->parked, 0);
+}
+
+int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until)
+{
+    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL)};
+    int error, why;
+
+    io->op.complete = io_complete;
+    io->parked = &parked;
+    io->done = 0;
+    error = hub->loop->io(hub, io);
+    if (error)
+        return error;
+    hub->ops++;
+    why = mt__park_time(hub, &parked, until);
+    if (io->done)
+        return io->result == -ECANCELED ? -EBADF : io->result; /* nobody but mt_close cancels what waits */
+    while (!io->done) { /* more than once: a cancel may find no room, or the call at its very start */
+        hub->loop->io_cancel(hub, io);
+        parked = (struct mt__parked){.wait = wait};
+        mt__park_time(hub, &parked, mt_after(CANCEL_AGAIN));
+    }
+    return io->result == -ECANCELED || io->result == -EINTR ? why : io->result;
+}
+
+static void poll_complete(struct mt__hub *hub, struct mt__op *op, int result)
+{
+    struct mt__poll *poll = (struct mt__poll *)op;
+
+    hub->ops--;
+    poll->done = 1;
+    if (result != -ECANCELED)
+        *poll->found = result < 0 ? (result == -EBADF ? POLLNVAL : POLLERR) : (short)result;
+    mt__parked_end(hub, poll->parked, 0);
+}
+
+/* Starts one a descriptor. Returns how many are under way, or -errno. */
+static int start_polls(struct mt__hub *hub, struct mt__poll *polls, struct pollfd *fds, unsigned count,
+                       struct mt__parked *parked)
+{
+    int error;
+
+    for (unsigned i = 0; i < count; i++) {
+        polls[i] = (struct mt__poll){.op.complete = poll_complete,
+                                     .fd = fds[i].fd,
+                                     .events = fds[i].events,
+                                     .parked = parked,
+                                     .found = &fds[i].revents};
+        fds[i].revents = 0;
+        polls[i].done = fds[i].fd < 0;
+        if (polls[i].done)
+            continue;
+        hub->ops++;
+        error = hub->loop->poll(hub, &polls[i]);
+        if (error) {
+            hub->ops--;
+            polls[i].done = 1;
+            for (unsigned j = i + 1; j < count; j++)
+                polls[j].done = 1;
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void end_polls(struct mt__hub *hub, struct mt__poll *polls, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!polls[i].done)
+            hub->loop->poll_cancel(hub, &polls[i]);
+    for (unsigned i = 0; i < count; i++)
+        while (!polls[i].done) {
+            struct mt__parked parked = {0};
+            polls[i].parked = &parked;
+            mt__park_time(hub, &parked, mt_after(CANCEL_AGAIN));
+            if (!polls[i].done)
+                hub->loop->poll_cancel(hub, &polls[i]);
+        }
+}
+
+/* As mt__wait_round_fds. Its array of polls is on the stack for the usual few, as stacks are small. */
+int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL)};
+    struct mt__poll few[4], *polls = few;
+    int result;
+
+    if (count > sizeof few / sizeof *few && !(polls = mt__alloc(count * sizeof *polls)))
+        return -ENOMEM;
+    result = start_polls(hub, polls, fds, count, &parked);
+    if (!result)
+        result = mt__park_time(hub, &parked, until);
+    end_polls(hub, polls, count);
+    for (unsigned i = 0; i < count && result == -ETIMEDOUT; i++)
+        if (fds[i].revents)
+            result = 0;
+    if (polls != few)
+        free(polls);
+    return result;
+}

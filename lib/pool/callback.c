@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Callbacks: a task of the pool's own, started with the first one that is asked for, takes the notes of futures that
+ * have ended from the pool's set and calls them, one after another. `callbacks`, under the pool's lock, counts those
+ * that have been asked for and not called yet; the task ends when the pool takes no more tasks, its workers are gone
+ * and that count is 0. A word that it sleeps on, the set's, is raised for each of these.
+ */
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int is_over(struct mt_pool *pool)
+{
+    int over;
+
+    mt__pool_lock(pool);
+    over = pool->state != MT__OPEN && !pool->living && !pool->callbacks;
+    mt__pool_unlock(pool);
+    return over;
+}
+
+static void call(struct mt_pool *pool, struct mt__note *note)
+{
+    note->fn(note->future, note->arg);
+    mt__worker_forked(pool->forks);
+    mt_future_release(note->future);
+    free(note);
+    mt__pool_lock(pool);
+    pool->callbacks--;
+    mt__pool_unlock(pool);
+}
+
+static void sleep_until_told(struct mt__set *set, uint32_t ended)
+{
+    struct mt__wait wait = {
+        .word = &set->ended, .flags = MT__WAIT_NOCANCEL, .reason = MT_WAIT_POOL, .object = set, .deadline = MT_FOREVER};
+
+    if (mt__wait_begin(&wait))
+        return;
+    while (__atomic_load_n(&set->ended, __ATOMIC_ACQUIRE) == ended)
+        mt__wait_round(&wait, ended, MT_FOREVER);
+    mt__wait_end(&wait, 0);
+}
+
+static int call_all(void *arg)
+{
+    struct mt_pool *pool = arg;
+
+    for (;;) {
+        uint32_t ended = __atomic_load_n(&pool->ended.ended, __ATOMIC_ACQUIRE);
+        struct mt__note *note = mt__set_take(&pool->ended);
+        if (note)
+            call(pool, note);
+        else if (is_over(pool))
+            return 0;
+        else
+            sleep_until_told(&pool->ended, ended);
+    }
+}
+
+/* With the lock. */
+static int start_caller(struct mt_pool *pool)
+{
+    char name[MT_NAME_MAX + 16];
+    struct mt_thread_options options = {.name = name, .stack_size = pool->stack_size, .daemon = 1};
+
+    snprintf(name, sizeof name, "%.21s/callbacks", pool->name);
+    pool->caller = mt_thread_spawn(call_all, pool, &options);
+    return pool->caller ? 0 : -errno;
+}
+
+/* Asks for a callback of a future that has not ended; its guard is held. 1: stored, 0: it has ended. */
+static int store(struct mt__note *note, struct mt_future *future)
+{
+    struct mt_pool *pool;
+    int result;
+
+    if (!mt__note_add(note, future))
+        return 0;
+    pool = future->pool;
+    mt__pool_lock(pool);
+    result = pool->caller ? 0 : start_caller(pool);
+    if (!result)
+        pool->callbacks++;
+    mt__pool_unlock(pool);
+    if (!result)
+        return 1;
+    *note->link = note->next; /* it is the first of the list */
+    if (note->next)
+        note->next->link = note->link;
+    return result;
+}
+
+int mt_future_add_done_callback(struct mt_future *future, mt_done_fn *fn, void *arg)
+{
+    struct mt__note *note;
+    int result;
+
+    if (!mt_future_is_done(future) && mt__future_is_stale(future))
+        return -ESRCH;
+    note = mt__alloc(sizeof *note);
+    if (!note)
+        return -ENOMEM;
+    note->fn = fn;
+    note->arg = arg;
+    mt_future_retain(future);
+    mt__mini_acquire(&future->guard);
+    result = store(note, future);
+    mt__mini_release(&future->guard);
+    if (result > 0)
+        return 0;
+    free(note);
+    if (!result)
+        fn(future, arg);
+    mt_future_release(future);
+    return result;
+}
+
+int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline)
+{
+    struct mt_task *caller;
+
+    mt__pool_lock(pool);
+    caller = pool->caller;
+    mt__pool_unlock(pool);
+    if (!caller)
+        return 0;
+    __atomic_fetch_add(&pool->ended.ended, 1, __ATOMIC_RELEASE);
+    mt__wake(&pool->ended.ended, UINT_MAX, 0);
+    return mt_task_join(caller, deadline);
+}

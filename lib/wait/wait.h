@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one way to wait: for a 32-bit word to be woken while it holds an expected value, as futex(2) does it.
+ *
+ * A wait that may take several rounds (because a wake says only "look again") is one mt__wait_begin, rounds of
+ * mt__wait_round, one mt__wait_end: the task's record, the probes and its deadline see one wait. mt__wait is the three
+ * in one.
+ *
+ * Two rules for all who build on this. No algorithm may rely on how many waiters a wake says it woke: a waiter may not
+ * have reached the kernel yet, or may be a coroutine that never does. And a wake that meets a waiter which is just
+ * being cancelled is passed on here (mt__wait_round); a caller that leaves for its own reasons after a round returned 0
+ * passes it on itself with mt__wake.
+ */
+#ifndef WAIT_WAIT_H
+#define WAIT_WAIT_H
+
+#include "base/task.h"
+
+enum {
+    MT__WAIT_SHARED =
+        1, /* the word is in memory that several processes map (or that the kernel wakes: a thread's tid word) */
+    MT__WAIT_NOCANCEL = 2, /* a killed task waits here all the same: a condition that has to get its lock back */
+    MT__WAIT_TIME = 4,     /* nobody wakes the word: only time, or a kill, ends the wait */
+};
+
+struct mt__wait {
+    uint32_t *word;
+    unsigned flags;
+    enum mt_reason reason;
+    uint32_t owner; /* kernel tid of the holder, 0 unknown */
+    const void *object;
+    const char *name;
+    const char *place;
+    mt_deadline deadline;
+
+    /* filled in by mt__wait_begin */
+    struct mt_task *task;
+    mt_deadline since;
+    int limited; /* a timeout of the task's has ended it: the -ECANCELED of its round is not a kill's */
+};
+
+/* Publishes that the task waits. 0, or -ENOMEM (a thread new to the library, and no memory for its record): then there
+ * is no wait to end. */
+int mt__wait_begin(struct mt__wait *wait);
+
+/* Sleeps while *word == expected, until `until` at the latest, which may be earlier than the wait's own deadline.
+ * 0: look again; -ETIMEDOUT: `until` has passed; -ECANCELED: the task was killed. */
+int mt__wait_round(struct mt__wait *wait, uint32_t expected, mt_deadline until);
+
+/* The task goes on, with that result. Returns the result, which is then what the caller has to go by: -ETIMEDOUT in
+ * place of -ECANCELED where a timeout (mt_timeout_start) has ended the wait. */
+int mt__wait_end(struct mt__wait *wait, int result);
+
+/* The same for any of several words: sleeps while each words[i] == expected[i]. Wakes
+ * that met other words than the caller makes use of are the caller's to pass on. 0: look again; -ETIMEDOUT; -ECANCELED.
+ */
+int mt__wait_round_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
+                       unsigned count, mt_deadline until);
+
+#define MT__WAIT_ANY_MAX 127
+
+struct pollfd;
+
+/* The same for a descriptor: sleeps until it has one of poll(2)'s events, or has failed. wait->word is not looked at.
+ */
+int mt__wait_round_fd(struct mt__wait *wait, int fd, short events, mt_deadline until);
+
+/* And for any of several: fills in their revents. The array has room for one entry more than `count`. */
+int mt__wait_round_fds(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
+
+/* A round's `until`, and what comes of its result, where the task has a timeout: the earlier of the two. */
+mt_deadline mt__wait_limit(const struct mt__wait *wait, mt_deadline until);
+int mt__wait_limited(struct mt__wait *wait, mt_deadline until, int result);
+
+/* Notes which timeout it is that has ended a wait of the task. */
+void mt__timeout_expire(struct mt_task *task);
+
+/* One whole wait of one round. */
+int mt__wait(struct mt__wait *wait, uint32_t expected);
+
+/* Wakes up to n of those who wait for the word. Only MT__WAIT_SHARED of the flags counts. */
+void mt__wake(uint32_t *word, unsigned n, unsigned flags);
+
+/* Makes a task that waits come back with -ECANCELED, now and ever after. */
+void mt__wait_cancel(struct mt_task *task); /* async-signal-safe */
+
+/* The calling task, which was killed, is not any more: its kill was meant for something that it has done with. */
+void mt__wait_uncancel(struct mt_task *task);
+
+/* How what runs in a hub waits instead: it sets this for its thread. park, park_any and poll do what mt__wait_round,
+ * mt__wait_round_any and mt__wait_round_fds say; unpark wakes up to n parked waiters of this hub and returns how many
+ * it found, before the kernel is asked for the rest; yield lets the others go first. */
+struct mt__hook {
+    int (*park)(struct mt__wait *wait, uint32_t expected, mt_deadline until);
+    int (*park_any)(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
+                    unsigned count, mt_deadline until);
+    int (*poll)(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
+    void (*yield)(void);
+    unsigned (*unpark)(uint32_t *word, unsigned n);
+};
+void mt__hook_set(const struct mt__hook *hook); /* for the calling thread; NULL: none */
+const struct mt__hook *mt__hook(void);          /* NULL: none */
+
+#endif

@@ -1,0 +1,346 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The recording command on arranged waits, on real programs, and where it has to fail. Bounds are wide: the machine may be busy.
+. "${top_srcdir:-.}/tests/live/tap.sh"
+[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+get()
+{
+    "$live/json-get" "$work/report" "$1"
+}
+
+# Runs mtrace on a command with its report in $work/report.
+record()
+{
+    rm -f "$work/report"
+    run "$mtrace" --json -o "$work/report" -- "$@"
+}
+
+# between LOW HIGH MILLISECONDS-IN-NS
+between()
+{
+    [ -n "$3" ] && [ "$3" -ge "$1"000000 ] && [ "$3" -le "$2"000000 ]
+}
+
+# expect KIND REASON LOW HIGH: the arranged wait is seen for what it is and as long as it was.
+expect()
+{
+    record "$live/waits" "$1"
+    if [ "$status" -eq 77 ]; then
+        skip "$1" "not on this kernel"
+        return
+    fi
+    seen=$(get "waits/reason=$2/time")
+    out="$2: $seen ns, expected $3 to $4 ms; verdict: $(get verdict)"
+    between "$3" "$4" "$seen"
+    ok $? "$1 is a wait for $2"
+}
+
+expect mutex lock 540 1500
+[ "$(get waits/reason=lock/holders/0/name)" = holder ]
+ok $? "the mutex has its owner"
+case $(get verdict) in
+"3 of 4 tasks spent "*" waiting for mutex arranged_lock, held by holder "*" % of that time; most wait in wait_for_lock at "*waits.c:*) true ;;
+*) false ;;
+esac
+ok $? "the verdict names waiters, lock, owner and line"
+[ "$(get lost/total)" = 0 ]
+ok $? "nothing was lost, and that is said"
+[ "$(get waits/reason=lock/count)" -ge 3 ] && [ "$(get locks/0/tasks/#)" = 3 ]
+ok $? "three tasks waited"
+case $(get wakers/waker=holder/place) in
+"hold_against_others at "*waits.c:*) true ;;
+*) false ;;
+esac
+ok $? "who woke them has a place"
+
+expect pi lock 540 1500
+[ "$(get waits/reason=lock/holders/0/name)" = holder ]
+ok $? "a priority inheritance mutex has its owner"
+expect robust lock 540 1500
+[ "$(get waits/reason=lock/holders/0/name)" = holder ]
+ok $? "a robust mutex has its owner"
+expect timedlock lock 180 500
+expect shared lock 180 500
+[ "$(get waits/reason=lock/holders/0/name)" = holder ]
+ok $? "a mutex in shared memory has its owner, who is another process"
+
+# Three holders one after another, 200 ms each; the others queue up 20 ms apart. All together wait 180 + 360 + 540 ms: of that 480
+# while first holds it, 400 while second does, 200 while third does.
+record "$live/waits" relay
+relay=locks/what=arranged_lock/holders
+out="$(get $relay/0/name) $(get $relay/0/time), $(get $relay/1/name) $(get $relay/1/time), $(get $relay/2/name) $(get $relay/2/time);
+$(get verdict)"
+between 400 900 "$(get $relay/name=first/time)" && between 340 800 "$(get $relay/name=second/time)" &&
+    between 150 400 "$(get $relay/name=third/time)"
+ok $? "a lock that changes hands in a wait: each holder has its part of the time"
+[ "$(get $relay/name=first/count)" = 3 ] && [ "$(get $relay/name=first/released)" = 1 ] && [ "$(get $relay/name=second/released)" = 1 ] &&
+    [ "$(get $relay/name=third/released)" = 1 ]
+ok $? "who held it as waits began, and who ended them"
+case $(get verdict) in
+*"waiting for mutex arranged_lock, held by first "*" %, second "*" %, third "*" % of that time; "*) true ;;
+*) false ;;
+esac
+ok $? "the verdict names all three"
+
+# Who held it while the tasks of one row waited is not known: the figures are the lock's, and are said to be.
+run "$mtrace" -o "$work/text" -- "$live/waits" places
+out=$(sed -n '/^worst waits/,/^idle/p' "$work/text")
+[ "$(printf '%s\n' "$out" | grep -c '; in all waits for it held by waits')" = 2 ] && ! has "of that time"
+ok $? "a lock that is waited for at two places: no row claims holders of its own"
+
+expect rwlock lock 180 500
+between 360 1000 "$(get locks/what=arranged_rwlock/time)" && [ "$(get waits/reason=lock/holders/0/name)" = holder ] && [ "$(get waits/reason=lock/kind)" = rwlock ] &&
+    [ "$(get "waits/what=rwlock arranged_rwlock/class")" = blocked ] && [ "$(get "waits/reason=lock/what")" = "rwlock arranged_rwlock" ]
+ok $? "a read-write lock has its writer, and its name"
+expect readers lock 180 500
+[ "$(get waits/reason=lock/kind)" = rwlock ]
+ok $? "a writer that waits for readers waits for a read-write lock"
+record "$live/waits" two-readers
+out="$(get verdict)"
+[ "$(get waits/reason=lock/holders/#)" = 1 ] && [ "$(get waits/reason=lock/holders/0/readers)" = true ] && [ "$(get waits/reason=lock/holders/0/tid)" = null ]
+ok $? "readers are not told from each other: the last one to leave is not taken for the holder"
+has "waiting for rwlock arranged_rwlock, held by readers "
+ok $? "and the verdict says so"
+expect cond futex 180 500
+[ "$(get waits/reason=futex/what)" = "condition arranged_cond" ]
+ok $? "a condition has its own name, not that of a word in it"
+expect sem futex 180 500
+expect join futex 180 500
+expect waitv futex 180 500
+expect futex2 futex 180 500
+expect requeue futex 180 500
+expect pipe pipe 180 500
+expect socket socket 180 500
+expect event event 180 500
+expect accept accept 180 500
+expect poll poll 180 500
+expect epoll poll 180 500
+expect child child 180 500
+expect sleep sleep 180 500
+[ "$(get waits/0/waker)" = "timer or device" ]
+ok $? "a timer wakes a sleeper"
+
+record "$live/waits" never
+seen=$(get tasks/0/running)
+out="running $seen ns"
+between 180 400 "$seen"
+ok $? "a loop runs as long as its CPU time says"
+
+# A wait that began before the recording and does not end in it.
+start "$live/waits" forever
+run "$mtrace" --json -d 0.5 -p "$pid"
+printf '%s\n' "$out" >"$work/report"
+seen=$(get waits/reason=lock/time)
+[ "$status" -eq 0 ] && between 1300 2200 "$seen" && [ "$(get waits/reason=lock/unfinished)" = 3 ] &&
+    [ "$(get waits/reason=lock/holders/0/name)" = holder ]
+ok $? "waits that do not end are counted, with their owner"
+run "$mtrace" -d 0.2 -p "$pid"
+has "lost events: 0" "cost of mtrace:" "still waiting at the end" "held by holder"
+ok $? "the text says it too"
+stop
+
+# A mutex whose owner has ended before.
+start "$live/waits" gone
+run "$mtrace" --json -d 0.3 -p "$pid"
+printf '%s\n' "$out" >"$work/report"
+case $(get verdict) in
+"1 of 2 tasks waits for ever for mutex arranged_lock: its owner, thread "*", has ended without giving it back; "*) true ;;
+*) false ;;
+esac
+ok $? "a mutex whose owner has ended is the verdict"
+[ "$(get waits/reason=lock/class)" = blocked ] && [ -n "$(get locks/0/owner_ended/tid)" ]
+ok $? "and blocks"
+stop
+
+start "$live/waits" ends
+run "$mtrace" --json -d 1.5 -p "$pid"
+printf '%s\n' "$out" >"$work/report"
+case $(get verdict) in
+"1 of "*" wait"*" for ever for mutex arranged_lock: its owner, thread "*" (careless), has ended without giving it back; "*) true ;;
+*) false ;;
+esac
+ok $? "an owner that ends while another waits"
+stop
+
+# The same when the process is killed for it, and not when the owner is killed with the others.
+{
+    "$mtrace" --json -o "$work/report" -- "$live/waits" ends >/dev/null &
+    stuck=$!
+    sleep 3
+    kill -INT "$stuck"
+    wait "$stuck"
+}
+case $(get verdict) in
+"1 of "*" wait"*" for ever for mutex arranged_lock: its owner, thread "*" (careless), has ended without giving it back; "*"waits was ended by signal 2 "*) true ;;
+*) false ;;
+esac
+out=$(get verdict)
+ok $? "and when the process is killed for it"
+{
+    "$mtrace" --json -o "$work/report" -- "$live/waits" forever >/dev/null &
+    stuck=$!
+    sleep 2
+    kill -INT "$stuck"
+    wait "$stuck"
+}
+out=$(get verdict)
+case $out in
+*"waiting for mutex arranged_lock, held by holder "*) [ "$(get locks/0/unfinished)" = 3 ] ;;
+*) false ;;
+esac
+ok $? "a holder that is killed with those who wait has not abandoned its lock"
+
+# Tasks that wait for each other.
+circle='deadlock: 2 of 3 tasks wait for ever for each other: '
+start "$live/stuck" abba
+run "$mtrace" -d 0.5 -p "$pid"
+out=$(printf '%s\n' "$out" | head -n 1)
+has "$circle" "first for mutex lock_b held by second" "second for mutex lock_a held by first" "; 'mtrace deadlock -p $pid' shows where"
+ok $? "tasks that wait for each other in a circle are the verdict"
+stop
+start "$live/stuck" timed
+run "$mtrace" -d 0.5 -p "$pid"
+out=$(printf '%s\n' "$out" | head -n 1)
+has "deadlock: 2 of 3 tasks wait until a timeout for each other: "
+ok $? "and how long, if a timeout will end it"
+stop
+{
+    "$mtrace" -o "$work/text" -- "$live/stuck" abba >/dev/null &
+    stuck=$!
+    sleep 2
+    kill -TERM "$stuck"
+    wait "$stuck"
+}
+out=$(head -n 1 "$work/text")
+has "$circle" "stuck was ended by signal 15" && ! has "mtrace deadlock"
+ok $? "and when the process is killed for it"
+start "$live/stuck" careful
+run "$mtrace" -d 1 -p "$pid"
+! has "deadlock:"
+ok $? "locks in both orders, but never in a circle, are none"
+stop
+
+# What liblinuxmt calls its waits.
+run timeout -s TERM 2 "$mtrace" --json -o "$work/report" -- "$live/stuck-mt" future
+[ "$(get waits/kind=future/count)" = 1 ]
+ok $? "a future is told from other futexes"
+
+run "$mtrace" -o "$work/text" -- "$live/waits" name
+out=$(cat "$work/text")
+has 'bad??(é)' && ! LC_ALL=C grep -q "$(printf '\377')" "$work/text"
+ok $? "a name that is not UTF-8 does not go to the terminal as it is"
+
+# Stopped, and ended.
+start "$live/waits" signal
+kill -STOP "$pid"
+run "$mtrace" -d 0.3 -p "$pid"
+has "stopped by a signal 100 % of the time, and still is: 'kill -CONT $pid' lets it go on"
+ok $? "stopped by a signal"
+kill -CONT "$pid"
+{ sleep 2; kill -TERM "$pid"; } &
+run "$mtrace" -p "$pid"
+has "; waits was ended by signal 15"
+ok $? "a sleeper that a signal ends"
+wait "$pid" 2>/dev/null
+start "$live/waits" signal
+{ kill -KILL "$pid"; } &
+run "$mtrace" -p "$pid"
+[ "$status" -eq 125 ] && says "process $pid" && [ -z "$out" ]
+ok $? "a process that ends before the recording begins: 125"
+run "$mtrace" -o - -- true
+has "recorded, too little to judge by: "
+ok $? "a run of a few milliseconds is said to be too short"
+
+# Children, and children of children.
+record sh -c 'sh -c "sleep 0.2; exit 3"; exit $?'
+[ "$status" -eq 3 ]
+ok $? "exits as the command did"
+between 180 500 "$(get waits/reason=sleep/time)"
+ok $? "follows forks and execs"
+[ "$(get tasks/#)" -ge 2 ]
+ok $? "lists the processes"
+
+# What the command prints and reads stays its own.
+run sh -c "echo in | $mtrace -o /dev/null -- cat"
+[ "$out" = in ] && [ -z "$err" ] && [ -c /dev/null ]
+ok $? "the command keeps its standard input and output"
+run "$mtrace" -- sh -c 'kill -TERM $$'
+[ "$status" -eq 143 ]
+ok $? "128 + the signal that killed it"
+
+# Failures.
+run "$mtrace" -o "$work/none" -- ./no-such-command
+[ "$status" -eq 127 ] && says no-such-command && [ ! -e "$work/none" ]
+ok $? "a command that is not there: 127, and no report"
+run "$mtrace" -o "$work/none" -- "$work"
+[ "$status" -eq 126 ] && says "$work" && [ ! -e "$work/none" ]
+ok $? "a command that cannot be executed: 126, and no report"
+if unshare --pid --fork --mount-proc true 2>/dev/null; then
+    run unshare --pid --fork --mount-proc "$mtrace" -o "$work/none" -- sleep 0.1
+    [ "$status" -eq 125 ] && says "PID namespace" "on the host" && [ ! -e "$work/none" ]
+    ok $? "in a PID namespace of its own nothing would be recorded: 125"
+    run unshare --pid --fork --mount-proc "$mtrace" doctor
+    [ "$status" -eq 1 ] && has "no    PID namespace"
+    ok $? "and doctor says it"
+else
+    skip "a PID namespace of its own" "unshare --pid does not work here"
+    skip "and doctor says it" "unshare --pid does not work here"
+fi
+run "$mtrace" -p 2147483647
+[ "$status" -eq 125 ] && says 2147483647
+ok $? "a process that is not there: 125"
+run "$mtrace"
+[ "$status" -eq 125 ] && says "nothing to trace" "--help"
+ok $? "nothing to trace: 125"
+run "$mtrace" -d never -p 1
+[ "$status" -eq 125 ] && says "--duration cannot be 'never': expected seconds"
+ok $? "a duration that is none: 125, and which option it is"
+run sh -c '"$1" -d 0.1 -p $$ >&-' sh "$mtrace"
+[ "$status" -eq 125 ] && says "standard output is closed"
+ok $? "a standard output that is closed: 125"
+run sh -c '"$1" -- echo ran 2>&-' sh "$mtrace"
+[ "$status" -eq 125 ] && [ -z "$out" ]
+ok $? "a standard error that is closed: 125, and nothing is run"
+run sh -c 'exec 3>&1; "$1" -o /dev/null -- sh -c "echo there >&3; echo here" >&-' sh "$mtrace"
+[ "$out" = there ]
+ok $? "a closed stream stays closed for the command"
+run sh -c '{ sleep 0.5; "$1" -d 0.1 -p $$; echo $? >&2; } | true' sh "$mtrace"
+says 141
+ok $? "a pipe that nobody reads: SIGPIPE"
+"$mtrace" -o "$work/text" -- sleep 20 &
+passed_on=$!
+sleep 1.5
+kill -TERM "$passed_on"
+wait "$passed_on"
+[ $? -eq 143 ] && grep -q "sleep was ended by signal 15" "$work/text"
+ok $? "a signal is passed on to the command, and the report is written"
+run "$mtrace" -o "$work/no/where" -- true
+[ "$status" -eq 125 ] && says "$work/no/where"
+ok $? "an output that cannot be opened: 125"
+run "$mtrace" -o /dev/full -- true
+[ "$status" -eq 125 ] && says "no space left" && [ -c /dev/full ]
+ok $? "a full device is said to be full"
+
+mkdir "$work/small"
+if mount -t tmpfs -o size=4k none "$work/small" 2>/dev/null; then
+    run "$mtrace" --json -o "$work/small/report" -- "$live/waits" mutex
+    [ "$status" -eq 125 ] && says "no space left" && [ -z "$(ls "$work/small")" ]
+    ok $? "a full disk is said to be full, and nothing half-written stays"
+    umount "$work/small"
+else
+    skip "full disk" "cannot mount a small tmpfs here"
+fi
+
+# Sizes.
+run "$mtrace" --max-tasks=2 -o "$work/text" -- "$live/waits" mutex
+out=$(cat "$work/text")
+[ "$status" -eq 0 ] && has "2 tasks found no room (--max-tasks)" && ! has "lost events: 0"
+ok $? "tasks that find no room are counted"
+out=$(sed -n 2p "$work/text")
+has "CAUTION: " "events were lost"
+ok $? "and said to be missing near the top"
+run "$mtrace" --max-stacks=2 -o "$work/text" -- "$live/waits" mutex
+out=$(sed -n 2p "$work/text")
+has "CAUTION: " "stacks found no room (--max-stacks)" "the times are right" && ! has "events were lost"
+ok $? "where only stacks found no room, no event is said to be lost"
+plan

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+# What the live tests share, to be sourced: TAP output, programs that are started and surely ended, mtrace with its output kept.
+# Variables for the tests: $mtrace, $live (folder of the arranged programs), $work (a folder that goes away), $status, $out, $err.
+mtrace=$(cd "${top_builddir:-.}" && pwd)/mtrace
+live=$(cd "${top_builddir:-.}" && pwd)/tests/live
+work=$(mktemp -d) || exit 99
+chmod 755 "$work"
+tap_count=0
+tap_pids=
+
+tap_end()
+{
+    for pid in $tap_pids; do
+        kill -KILL "$pid" 2>/dev/null
+    done
+    rm -rf "$work"
+}
+trap tap_end EXIT
+trap 'exit 99' INT TERM HUP
+
+skip_all()
+{
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+
+# ok CONDITION-STATUS NAME: what mtrace said is shown when it is not.
+ok()
+{
+    tap_count=$((tap_count + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $tap_count - $2"
+    else
+        echo "not ok $tap_count - $2"
+        printf '%s\n' "status $status" "$out" "$err" | sed 's/^/# /'
+    fi
+}
+
+skip()
+{
+    tap_count=$((tap_count + 1))
+    echo "ok $tap_count - $1 # SKIP $2"
+}
+
+plan()
+{
+    echo "1..$tap_count"
+}
+
+# Runs a command; its status, output and error text are kept.
+run()
+{
+    out=$("$@" 2>"$work/err")
+    status=$?
+    err=$(cat "$work/err")
+}
+
+# has TEXT...: whether the output kept has each of these.
+has()
+{
+    for text in "$@"; do
+        case $out in
+        *"$text"*) ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
+says()
+{
+    for text in "$@"; do
+        case $err in
+        *"$text"*) ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
+# start COMMAND...: starts a program, waits for its "ready" (at most 10 s) and sets $pid.
+start()
+{
+    : >"$work/ready"
+    "$@" >"$work/ready" 2>"$work/start-err" &
+    pid=$!
+    tap_pids="$tap_pids $pid"
+    for _ in $(seq 100); do
+        grep -q '^ready' "$work/ready" && return 0
+        kill -0 "$pid" 2>/dev/null || return 1
+        sleep 0.1
+    done
+    return 1
+}
+
+stop()
+{
+    kill -KILL "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+}
+
+as_nobody()
+{
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+[ -x "$mtrace" ] || skip_all "mtrace is not built"

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: MIT
+# Everything speaks TAP. CMocka programs have no suffix; scripts end in .t and say "1..0 # SKIP why" where they cannot run.
+TEST_EXTENSIONS = .t
+TAP_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = $(TAP_DRIVER)
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/cmocka-tap
+T_LOG_DRIVER = $(TAP_DRIVER)
+T_LOG_COMPILER =
+AM_TESTS_ENVIRONMENT = \
+	srcdir='$(srcdir)' top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
+	CC='$(CC)' CXX='$(CXX)' host='$(host)' mt_sanitizer='$(mt_sanitizer)'; \
+	export srcdir top_srcdir top_builddir CC CXX host mt_sanitizer;
+EXTRA_DIST += %D%/cmocka-tap
+
+# Those that take longest begin first, so that with make -j none of them is left alone at the end.
+LONG_TESTS = %D%/variants.t %D%/cross-aarch64.t %D%/model/run.t
+TESTS += $(LONG_TESTS)
+EXTRA_DIST += $(LONG_TESTS)
+
+# unit: no privilege, CMocka. tests/unit/NOUN.c
+if WITH_TESTS
+UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%/unit/clock %D%/unit/cond \
+	%D%/unit/conn %D%/unit/coro %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
+	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
+	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
+	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/pilock %D%/unit/place \
+	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
+	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/queue \
+	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
+	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
+	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
+	%D%/unit/timer %D%/unit/unread %D%/unit/wait %D%/unit/worker
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+
+# stress: everything at once, for some seconds, with what it does at random. Meant for the sanitizers: variants.t builds and runs it there.
+STRESS_TESTS = %D%/stress/sync
+check_PROGRAMS += $(STRESS_TESTS)
+TESTS += $(STRESS_TESTS)
+%C%_stress_sync_SOURCES = %D%/stress/sync.c
+%C%_stress_sync_LDADD = libmtcore.la -lpthread
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
+%C%_unit_banker_SOURCES = %D%/unit/banker.c %D%/unit/unit.h
+%C%_unit_banker_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_banker_LDADD = $(UNIT_LIBS)
+%C%_unit_barrier_SOURCES = %D%/unit/barrier.c %D%/unit/unit.h
+%C%_unit_barrier_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_barrier_LDADD = $(UNIT_LIBS)
+%C%_unit_clock_SOURCES = %D%/unit/clock.c %D%/unit/unit.h
+%C%_unit_clock_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_clock_LDADD = $(UNIT_LIBS)
+%C%_unit_cond_SOURCES = %D%/unit/cond.c %D%/unit/unit.h
+%C%_unit_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_cond_LDADD = $(UNIT_LIBS)
+%C%_unit_conn_SOURCES = %D%/unit/conn.c %D%/unit/unit.h
+%C%_unit_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_conn_LDADD = $(UNIT_LIBS)
+%C%_unit_coro_SOURCES = %D%/unit/coro.c %D%/unit/unit.h
+%C%_unit_coro_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_coro_LDADD = $(UNIT_LIBS) -lm
+%C%_unit_deadlock_SOURCES = %D%/unit/deadlock.c %D%/unit/unit.h
+%C%_unit_deadlock_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_deadlock_LDADD = $(UNIT_LIBS)
+%C%_unit_errors_SOURCES = %D%/unit/errors.c %D%/unit/unit.h
+%C%_unit_errors_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_errors_LDADD = $(UNIT_LIBS)
+%C%_unit_event_SOURCES = %D%/unit/event.c %D%/unit/unit.h
+%C%_unit_event_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_event_LDADD = $(UNIT_LIBS)
+%C%_unit_future_SOURCES = %D%/unit/future.c %D%/unit/unit.h
+%C%_unit_future_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_future_LDADD = $(UNIT_LIBS)
+%C%_unit_hub_SOURCES = %D%/unit/hub.c %D%/unit/unit.h
+%C%_unit_hub_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_hub_LDADD = $(UNIT_LIBS)
+%C%_unit_io_SOURCES = %D%/unit/io.c %D%/unit/unit.h
+%C%_unit_io_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_io_LDADD = $(UNIT_LIBS)
+%C%_unit_latch_SOURCES = %D%/unit/latch.c %D%/unit/unit.h
+%C%_unit_latch_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_latch_LDADD = $(UNIT_LIBS)
+%C%_unit_listener_SOURCES = %D%/unit/listener.c %D%/unit/unit.h
+%C%_unit_listener_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_listener_LDADD = $(UNIT_LIBS)
+%C%_unit_local_SOURCES = %D%/unit/local.c %D%/unit/unit.h
+%C%_unit_local_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_local_LDADD = $(UNIT_LIBS)
+%C%_unit_lock_SOURCES = %D%/unit/lock.c %D%/unit/unit.h
+%C%_unit_lock_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_lock_LDADD = $(UNIT_LIBS)
+%C%_unit_lockorder_SOURCES = %D%/unit/lockorder.c %D%/unit/unit.h
+%C%_unit_lockorder_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_lockorder_LDADD = $(UNIT_LIBS)
+%C%_unit_managed_SOURCES = %D%/unit/managed.c %D%/unit/managed-unit.h %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_managed_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_managed_LDADD = $(UNIT_LIBS)
+%C%_unit_managed_dict_SOURCES = %D%/unit/managed-dict.c %D%/unit/managed-unit.h %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_managed_dict_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_managed_dict_LDADD = $(UNIT_LIBS)
+%C%_unit_manager_SOURCES = %D%/unit/manager.c %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_manager_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_manager_LDADD = $(UNIT_LIBS)
+%C%_unit_manager_hostile_SOURCES = %D%/unit/manager-hostile.c %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_manager_hostile_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_manager_hostile_LDADD = $(UNIT_LIBS)
+%C%_unit_manager_kill_SOURCES = %D%/unit/manager-kill.c %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_manager_kill_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_manager_kill_LDADD = $(UNIT_LIBS)
+%C%_unit_once_SOURCES = %D%/unit/once.c %D%/unit/unit.h
+%C%_unit_once_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_once_LDADD = $(UNIT_LIBS)
+%C%_unit_process_SOURCES = %D%/unit/process.c %D%/unit/process-unit.h %D%/unit/unit.h
+%C%_unit_process_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_process_LDADD = $(UNIT_LIBS)
+%C%_unit_process_end_SOURCES = %D%/unit/process-end.c %D%/unit/process-unit.h %D%/unit/unit.h
+%C%_unit_process_end_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_process_end_LDADD = $(UNIT_LIBS)
+%C%_unit_process_failure_SOURCES = %D%/unit/process-failure.c %D%/unit/process-unit.h %D%/unit/unit.h
+%C%_unit_process_failure_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_process_failure_LDADD = $(UNIT_LIBS)
+%C%_unit_process_options_SOURCES = %D%/unit/process-options.c %D%/unit/process-unit.h %D%/unit/unit.h
+%C%_unit_process_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_process_options_LDADD = $(UNIT_LIBS)
+%C%_unit_pilock_SOURCES = %D%/unit/pilock.c %D%/unit/dying.h %D%/unit/unit.h
+%C%_unit_pilock_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_pilock_LDADD = $(UNIT_LIBS)
+%C%_unit_place_SOURCES = %D%/unit/place.c %D%/unit/unit.h
+%C%_unit_place_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_place_LDADD = $(UNIT_LIBS)
+%C%_unit_map_SOURCES = %D%/unit/map.c %D%/unit/unit.h
+%C%_unit_map_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_map_LDADD = $(UNIT_LIBS)
+%C%_unit_procpool_SOURCES = %D%/unit/procpool.c %D%/unit/procpool-unit.h %D%/unit/unit.h
+%C%_unit_procpool_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_procpool_LDADD = $(UNIT_LIBS)
+%C%_unit_procpool_kill_SOURCES = %D%/unit/procpool-kill.c %D%/unit/procpool-unit.h %D%/unit/unit.h
+%C%_unit_procpool_kill_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_procpool_kill_LDADD = $(UNIT_LIBS)
+%C%_unit_procpool_ledger_SOURCES = %D%/unit/procpool-ledger.c %D%/unit/procpool-unit.h %D%/unit/unit.h
+%C%_unit_procpool_ledger_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_procpool_ledger_LDADD = $(UNIT_LIBS)
+%C%_unit_procpool_spawn_SOURCES = %D%/unit/procpool-spawn.c %D%/unit/procpool-unit.h %D%/unit/unit.h
+%C%_unit_procpool_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_procpool_spawn_LDADD = $(UNIT_LIBS)
+%C%_unit_pool_SOURCES = %D%/unit/pool.c %D%/unit/unit.h
+%C%_unit_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_pool_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_SOURCES = %D%/unit/queue.c %D%/unit/queue-unit.h %D%/unit/unit.h
+%C%_unit_queue_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_attach_SOURCES = %D%/unit/queue-attach.c %D%/unit/queue-unit.h %D%/unit/unit.h
+%C%_unit_queue_attach_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_attach_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_view_SOURCES = %D%/unit/queue-view.c %D%/unit/queue-unit.h %D%/unit/unit.h
+%C%_unit_queue_view_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_view_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_hostile_SOURCES = %D%/unit/queue-hostile.c %D%/unit/unit.h %D%/fuzz/queue.c
+%C%_unit_queue_hostile_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_hostile_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_kill_SOURCES = %D%/unit/queue-kill.c %D%/unit/unit.h
+%C%_unit_queue_kill_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_kill_LDADD = $(UNIT_LIBS)
+%C%_unit_record_SOURCES = %D%/unit/record.c %D%/unit/unit.h
+%C%_unit_record_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_record_LDADD = $(UNIT_LIBS)
+%C%_unit_rlock_SOURCES = %D%/unit/rlock.c %D%/unit/unit.h
+%C%_unit_rlock_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_rlock_LDADD = $(UNIT_LIBS)
+%C%_unit_robust_SOURCES = %D%/unit/robust.c %D%/unit/dying.h %D%/unit/unit.h
+%C%_unit_robust_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_robust_LDADD = $(UNIT_LIBS)
+%C%_unit_rwlock_SOURCES = %D%/unit/rwlock.c %D%/unit/unit.h
+%C%_unit_rwlock_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_rwlock_LDADD = $(UNIT_LIBS)
+%C%_unit_sandbox_SOURCES = %D%/unit/sandbox.c %D%/unit/unit.h
+%C%_unit_sandbox_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_sandbox_LDADD = $(UNIT_LIBS)
+%C%_unit_sem_SOURCES = %D%/unit/sem.c %D%/unit/unit.h
+%C%_unit_sem_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_sem_LDADD = $(UNIT_LIBS)
+%C%_unit_shm_SOURCES = %D%/unit/shm.c %D%/unit/unit.h
+%C%_unit_shm_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_shm_LDADD = $(UNIT_LIBS)
+%C%_unit_sys_SOURCES = %D%/unit/sys.c %D%/unit/unit.h
+%C%_unit_sys_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_sys_LDADD = $(UNIT_LIBS)
+%C%_unit_task_SOURCES = %D%/unit/task.c %D%/unit/unit.h
+%C%_unit_task_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_task_LDADD = $(UNIT_LIBS)
+%C%_unit_thread_SOURCES = %D%/unit/thread.c %D%/unit/unit.h
+%C%_unit_thread_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_thread_LDADD = $(UNIT_LIBS)
+%C%_unit_thread_libc_SOURCES = %D%/unit/thread-libc.c %D%/unit/unit.h
+%C%_unit_thread_libc_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_thread_libc_LDADD = $(UNIT_LIBS)
+%C%_unit_thread_system_SOURCES = %D%/unit/thread-system.c %D%/unit/unit.h
+%C%_unit_thread_system_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_thread_system_LDADD = $(UNIT_LIBS)
+%C%_unit_timer_SOURCES = %D%/unit/timer.c %D%/unit/unit.h
+%C%_unit_timer_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_timer_LDADD = $(UNIT_LIBS)
+%C%_unit_wait_SOURCES = %D%/unit/wait.c %D%/unit/unit.h
+%C%_unit_wait_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_wait_LDADD = $(UNIT_LIBS)
+%C%_unit_unread_SOURCES = %D%/unit/unread.c %D%/unit/unit.h
+%C%_unit_unread_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_unread_LDADD = $(UNIT_LIBS)
+%C%_unit_generator_SOURCES = %D%/unit/generator.c %D%/unit/unit.h
+%C%_unit_generator_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_generator_LDADD = $(UNIT_LIBS)
+%C%_unit_iter_SOURCES = %D%/unit/iter.c %D%/unit/unit.h
+%C%_unit_iter_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_iter_LDADD = $(UNIT_LIBS)
+%C%_unit_greenlet_SOURCES = %D%/unit/greenlet.c %D%/unit/unit.h
+%C%_unit_greenlet_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_greenlet_LDADD = $(UNIT_LIBS)
+%C%_unit_stack_SOURCES = %D%/unit/stack.c %D%/unit/unit.h
+%C%_unit_stack_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_stack_LDADD = $(UNIT_LIBS) -lm
+%C%_unit_worker_SOURCES = %D%/unit/worker.c %D%/unit/unit.h
+%C%_unit_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_worker_LDADD = $(UNIT_LIBS)
+%C%_unit_channel_SOURCES = %D%/unit/channel.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_channel_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_channel_LDADD = $(UNIT_LIBS)
+%C%_unit_bulk_SOURCES = %D%/unit/bulk.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_bulk_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_bulk_LDADD = $(UNIT_LIBS)
+%C%_unit_timeout_SOURCES = %D%/unit/timeout.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_timeout_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_timeout_LDADD = $(UNIT_LIBS)
+%C%_unit_group_SOURCES = %D%/unit/group.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_group_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_group_LDADD = $(UNIT_LIBS)
+
+# About the tree itself: rooms, headers, manual pages, models.
+TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/man-examples.t
+TESTS += $(TREE_TESTS)
+EXTRA_DIST += $(TREE_TESTS) %D%/cross/cmocka.h %D%/model/futex.h %D%/model/lock.pml %D%/model/cond.pml %D%/model/exit.pml \
+	%D%/model/barrier.pml %D%/model/robust.pml %D%/model/rwlock.pml %D%/model/sem.pml %D%/model/future.pml %D%/model/park.pml %D%/model/pool.pml %D%/model/queue.pml \
+	%D%/model/window.pml
+
+# POSIX's threads on ours: conformance programs that are built on the system's pthread.h and on the face's.
+FACE = attr.c face.h include/pthread.h include/semaphore.h posix/barrier.c posix/cancel.c posix/cond.c posix/key.c posix/mutex.c \
+	posix/once.c posix/posix.h posix/rwlock.c posix/sem.c posix/spin.c posix/thread.c key.c real.c run.t sem.c sync.c thread.c
+TESTS += %D%/face/run.t
+EXTRA_DIST += $(FACE:%=%D%/face/%)
+
+# C++ and gdb on stacks of their own.
+TESTS += %D%/coro/run.t
+EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
+
+# libc, C++ and gdb with our threads.
+TESTS += %D%/libc/run.t
+EXTRA_DIST += %D%/libc/run.t %D%/libc/cxx.cc %D%/libc/plugin.c %D%/libc/sleepers.c %D%/libc/static-tls.c
+
+# The suite once more, built and run in other ways.
+MORE_WAYS = %D%/backends.t %D%/loops.t %D%/probes.t
+TESTS += $(MORE_WAYS)
+EXTRA_DIST += $(MORE_WAYS)
+check_PROGRAMS += %D%/backend
+%C%_backend_SOURCES = %D%/backend.c
+%C%_backend_LDADD = libmtcore.la
+
+.PHONY: check-unit
+check-unit:
+	$(MAKE) check TESTS='$(UNIT_TESTS) $(STRESS_TESTS)'
+
+# mtrace on stuck processes: the symbolizer, and live tests that need root for most of what they look at.
+STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t
+EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
+if WITH_BPF
+TESTS += $(STUCK_TESTS)
+check_PROGRAMS += %D%/live/stuck %D%/live/stuck-mt
+if WITH_TESTS
+MTRACE_TESTS = %D%/unit/confine %D%/unit/histogram %D%/unit/queues %D%/unit/symbols %D%/unit/tasks %D%/unit/verdict
+check_PROGRAMS += $(MTRACE_TESTS)
+TESTS += $(MTRACE_TESTS)
+endif
+endif
+# -g: the reports name their lines, whatever the user's CFLAGS
+%C%_live_stuck_SOURCES = %D%/live/stuck.c
+%C%_live_stuck_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_stuck_LDADD = -lpthread
+%C%_live_stuck_mt_SOURCES = %D%/live/stuck-mt.c
+%C%_live_stuck_mt_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
+%C%_live_stuck_mt_LDADD = libmtcore.la -lpthread
+%C%_unit_confine_SOURCES = %D%/unit/confine.c tools/mtrace/confine.c tools/mtrace/confine.h tools/mtrace/cmd.h
+%C%_unit_confine_CPPFLAGS = $(UNIT_CPPFLAGS) $(SECCOMP_CPPFLAGS)
+%C%_unit_confine_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+%C%_unit_confine_LDADD = $(CMOCKA_LIBS) $(SECCOMP_LIBS)
+%C%_unit_queues_SOURCES = %D%/unit/queues.c tools/mtrace/queues.c tools/mtrace/queues.h tools/mtrace/tasks.c tools/mtrace/tasks.h
+%C%_unit_queues_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
+%C%_unit_queues_LDADD = $(UNIT_LIBS)
+%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c tools/mtrace/model-text.c \
+	tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/model.h
+%C%_unit_verdict_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace
+%C%_unit_verdict_LDADD = $(CMOCKA_LIBS) -lm
+%C%_unit_histogram_SOURCES = %D%/unit/histogram.c tools/mtrace/histogram.c tools/mtrace/histogram.h
+%C%_unit_histogram_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
+%C%_unit_histogram_LDADD = $(CMOCKA_LIBS)
+%C%_unit_symbols_SOURCES = %D%/unit/symbols.c tools/mtrace/symbols.c tools/mtrace/symbols.h tools/mtrace/symbols-code.c \
+	tools/mtrace/symbols-data.c tools/mtrace/symbols-internal.h tools/mtrace/symbols-maps.c tools/mtrace/symbols-member.c tools/mtrace/symbols-names.c \
+	tools/mtrace/symbols-unwind.c
+%C%_unit_symbols_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_symbols_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) -g
+%C%_unit_symbols_LDADD = $(CMOCKA_LIBS) $(LIBDW_LIBS) -lelf -ldl
+%C%_unit_tasks_SOURCES = %D%/unit/tasks.c tools/mtrace/tasks.c tools/mtrace/tasks.h
+%C%_unit_tasks_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_tasks_LDADD = $(CMOCKA_LIBS)
+
+# live: mtrace record
+RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/programs.t
+EXTRA_DIST += $(RECORD_TESTS)
+if WITH_BPF
+TESTS += $(RECORD_TESTS)
+check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/json-get
+endif
+%C%_live_waits_SOURCES = %D%/live/waits.c
+%C%_live_waits_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_waits_LDADD = -lpthread
+# with the shared library, whose probes mtrace attaches to
+%C%_live_waits_mt_SOURCES = %D%/live/waits-mt.c
+%C%_live_waits_mt_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_waits_mt_LDADD = liblinuxmt.la
+%C%_live_waits_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_queues_mt_SOURCES = %D%/live/queues-mt.c
+%C%_live_queues_mt_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_queues_mt_LDADD = liblinuxmt.la
+%C%_live_queues_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_pool_mt_SOURCES = %D%/live/pool-mt.c
+%C%_live_pool_mt_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_pool_mt_LDADD = liblinuxmt.la
+%C%_live_pool_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_json_get_SOURCES = %D%/live/json-get.c
+%C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_live_json_get_LDADD = $(JANSSON_LIBS)
+# end of live: mtrace record
+
+# With make -j the live tests, which measure time, come last and one after another. Only what is to be run anyway is waited for.
+LIVE_LOGS = $(filter %D%/live/%,$(TEST_LOGS))
+$(LIVE_LOGS): | $(filter-out %D%/live/%,$(TEST_LOGS))
+%D%/live/doctor.log: | $(filter %D%/live/deadlock.log,$(LIVE_LOGS))
+%D%/live/record.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log,$(LIVE_LOGS))
+%D%/live/locks.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log,$(LIVE_LOGS))
+%D%/live/queues.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log %D%/live/locks.log,$(LIVE_LOGS))
+%D%/live/pool.log: | $(filter-out %D%/live/pool.log %D%/live/programs.log,$(LIVE_LOGS))
+%D%/live/programs.log: | $(filter-out %D%/live/programs.log,$(LIVE_LOGS))
+
+# What the tests that build the tree in other ways keep.
+clean-local: clean-kept
+.PHONY: clean-kept
+clean-kept:
+	rm -rf %D%/variants.kept %D%/cross.kept

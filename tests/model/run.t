@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Gives the models to spin: each as it is, where no error may be found and the whole state space must have been searched, and
+# each with every one of its known bugs, where an error must be found: a model that cannot fail proves nothing.
+set -euo pipefail
+
+models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+if ! command -v spin >/dev/null; then
+    echo "1..0 # SKIP spin is not there: install the package spin"
+    exit 0
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+# search FOLDER WANTED MODEL KIND [DEFINES...]: leaves what the verifier said in FOLDER/log. An error ends a search, and most are
+# found sooner from the other end (-DREVERSE) than a compiler takes to make the verifier fast.
+search()
+{
+    local folder=$1 wanted=$2 model=$3 kind=$4
+    local -a flags=(-DSAFETY -DCOLLAPSE) options=()
+    shift 4
+    case $kind in
+    backwards) flags+=(-DT_REVERSE) ;;
+    cycles) flags=(-DNP) options=(-l) ;;
+    fair-cycles) flags=(-DNP -DNFAIR=3) options=(-l -f) ;;
+    esac
+    case $wanted in
+    holds) flags+=(-O1) options+=(-w22) ;;
+    finds) flags+=(-O0 -DREVERSE) options+=(-w18) ;;
+    esac
+    mkdir "$folder"
+    cd "$folder"
+    {
+        spin -a "$@" "$models/$model.pml" &&
+            cc -w "${flags[@]}" -o pan pan.c &&
+            ./pan -m100000 "${options[@]}"
+    } >log 2>&1 || true
+}
+
+at_once=$(nproc)
+if ((at_once > 4)); then
+    at_once=4 # some take 300 MB
+fi
+
+number=0
+names=()
+wanted=()
+
+# expect holds|finds MODEL KIND [DEFINES...]: begins a search, as soon as there is a processor for it.
+expect()
+{
+    local what=$1 text
+    shift
+    number=$((number + 1))
+    text="$1 holds"
+    if [[ $what == finds ]]; then
+        text="$1, broken on purpose, is found out"
+    fi
+    names[number]="$text: ${*:2}"
+    wanted[number]=$what
+    while (($(jobs -rp | wc -l) >= at_once)); do
+        wait -n
+    done
+    (search "$number" "$what" "$@") &
+}
+
+# Nothing found, and nothing left out: of a search that was cut short spin only says so in passing.
+is_as_wanted()
+{
+    local log=$2
+    if [[ $1 == finds ]]; then
+        grep -q 'errors: [1-9]' "$log"
+    else
+        grep -q 'errors: 0$' "$log" && ! grep -q -e 'max search depth too small' -e 'Search not completed' "$log"
+    fi
+}
+
+expect holds lock states -DTASKS=3 -DROUNDS=2
+expect holds lock fair-cycles -DTASKS=3 -DROUNDS=1
+for bug in 1 2 3 4 5 6; do
+    expect finds lock backwards -DBUG="$bug"
+done
+expect finds lock fair-cycles -DROUNDS=1 -DBUG=7
+
+expect holds cond states
+expect holds cond cycles
+expect holds cond states -DLATE=1
+for bug in 1 2 3 4; do
+    expect finds cond states -DBUG="$bug"
+done
+expect finds cond states -DLATE=1 -DBUG=5
+
+expect holds barrier states
+expect holds barrier states -DPARTIES=3
+expect holds barrier cycles -DWAITS=1
+for bug in 1 2 3 4 5 6 7; do
+    expect finds barrier states -DBUG="$bug"
+done
+
+expect holds rwlock states
+expect holds rwlock states -DSTREAK=2
+expect holds rwlock cycles
+for bug in 1 2 3 4 5 6 7 8 9 10; do
+    expect finds rwlock states -DBUG="$bug"
+done
+
+expect holds sem states
+expect holds sem cycles -DTASKS=2
+for bug in 1 2 3 4 5 6; do
+    expect finds sem backwards -DBUG="$bug"
+done
+
+expect holds robust states
+expect holds robust states -DKILLS=0 -DNOSLICE=1
+expect holds robust fair-cycles -DTASKS=2
+expect finds robust states -DNOSLICE=1
+expect finds robust fair-cycles -DTASKS=2 -DBUG=1
+expect finds robust states -DBUG=2
+expect finds robust states -DKILLS=0 -DNOSLICE=1 -DBUG=3
+expect finds robust states -DKILLS=0 -DNOSLICE=1 -DBUG=4
+expect finds robust states -DBUG=5
+expect holds park states
+for bug in 1 2 3 4 5; do
+    expect finds park states -DBUG="$bug"
+done
+
+expect holds future states
+expect holds future states -DKILLERS=0 -DWAITERS_THERE=2
+for bug in 1 2 3 4 5 6 7 8; do
+    expect finds future states -DBUG="$bug"
+done
+
+expect holds pool states
+expect holds pool states -DTASKS=4 -DSPURIOUS=0
+expect holds pool states -DWORKERS=3 -DAPART=1 -DSPURIOUS=0
+for bug in 2 3 4; do
+    expect finds pool states -DBUG="$bug"
+done
+expect finds pool states -DTASKS=4 -DSPURIOUS=0 -DBUG=1
+expect finds pool states -DWORKERS=3 -DAPART=1 -DBUG=5
+
+expect holds queue states -DPRODUCERS=1 -DCONSUMERS=1 -DPUTS=2 -DGETS=2
+expect holds queue states -DPRODUCERS=1 -DCONSUMERS=2 -DDEATHS=1
+expect holds queue states -DPRODUCERS=2 -DCONSUMERS=1 -DDEATHS=1
+expect holds queue states -DPRODUCERS=1 -DCONSUMERS=1 -DPUTS=2 -DGETS=2 -DSINGLE=1
+for bug in 1 6 10; do
+    expect finds queue states -DPRODUCERS=1 -DCONSUMERS=1 -DDEATHS=1 -DBUG="$bug"
+done
+for bug in 5 7 9; do
+    expect finds queue states -DPRODUCERS=1 -DCONSUMERS=2 -DDEATHS=1 -DBUG="$bug"
+done
+for bug in 2 3 4 8; do
+    expect finds queue states -DPRODUCERS=2 -DCONSUMERS=1 -DDEATHS=1 -DBUG="$bug"
+done
+
+expect holds window states -DDEATHS=0
+expect holds window states -DTASKS=2 -DBACKS=0
+expect holds window states -DCANCELS=0 -DBACKS=0
+for bug in 1 2 3 4 5 6 8 9; do
+    expect finds window states -DDEATHS=0 -DBUG="$bug"
+done
+expect finds window states -DCANCELS=0 -DBACKS=0 -DBUG=7
+
+expect holds exit states
+expect holds exit cycles
+for bug in 1 2 3 4 5; do
+    expect finds exit states -DBUG="$bug"
+done
+wait
+
+for ((i = 1; i <= number; i++)); do
+    if is_as_wanted "${wanted[i]}" "$i/log"; then
+        echo "ok $i - ${names[i]}"
+    else
+        echo "not ok $i - ${names[i]}"
+        sed 's/^/# /' "$i/log"
+    fi
+done
+echo "1..$number"

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Coroutines by themselves: turns, ends, kills, times, what a switch keeps. tests/loops.t runs this on each loop.
+ */
+#include "unit.h"
+#include "base/sys.h"
+
+#include <fenv.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static char trace[256];
+
+static struct mt_task *go(mt_fn *fn, void *arg)
+{
+    struct mt_task *task = mt_coro_spawn(fn, arg, NULL);
+
+    assert_non_null(task);
+    return task;
+}
+
+/* -- Turns -------------------------------------------------------------------------------------------------------- */
+
+static int tell_twice(void *arg)
+{
+    for (int i = 0; i < 2; i++) {
+        strcat(trace, arg);
+        if (mt_coro_yield())
+            return -ECANCELED;
+    }
+    return 0;
+}
+
+static void they_take_turns(void **state)
+{
+    struct mt_task *tasks[3];
+
+    trace[0] = 0;
+    tasks[0] = go(tell_twice, "a");
+    tasks[1] = go(tell_twice, "b");
+    tasks[2] = go(tell_twice, "c");
+    assert_string_equal(trace, ""); /* nobody runs before somebody waits */
+    assert_int_equal(mt_joinall(tasks, 3, MT_FOREVER), 0);
+    assert_string_equal(trace, "abcabc");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(finish(tasks[i]), 0);
+}
+
+struct sleeper {
+    int milliseconds;
+    char letter[2];
+};
+
+static int sleep_and_tell(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    int result = mt_sleep(MT_MS(sleeper->milliseconds));
+
+    strcat(trace, sleeper->letter);
+    return result;
+}
+
+static void sleepers_wake_in_order_of_time(void **state)
+{
+    struct sleeper sleepers[] = {{60, "c"}, {20, "a"}, {40, "b"}, {80, "d"}};
+    struct mt_task *tasks[4];
+    mt_deadline start = mt_now();
+
+    trace[0] = 0;
+    for (int i = 0; i < 4; i++)
+        tasks[i] = go(sleep_and_tell, &sleepers[i]);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(finish(tasks[i]), 0);
+    assert_string_equal(trace, "abcd");
+    assert_between(elapsed(start), 80, 5000); /* side by side */
+}
+
+static void one_may_start_later(void **state)
+{
+    mt_deadline start = mt_now();
+    struct sleeper sleeper = {0, "l"};
+    struct mt_task *later = mt_coro_spawn_later(MT_MS(30), sleep_and_tell, &sleeper, NULL), *never;
+
+    trace[0] = 0;
+    assert_non_null(later);
+    assert_int_equal(finish(later), 0);
+    assert_between(elapsed(start), 30, 5000);
+    assert_string_equal(trace, "l");
+    never = mt_coro_spawn_later(MT_SEC(1000), sleep_and_tell, &sleeper, NULL);
+    assert_int_equal(mt_task_kill(never), 0);
+    assert_int_equal(finish(never), -ECANCELED);
+    assert_string_equal(trace, "l");
+}
+
+/* -- As a task ---------------------------------------------------------------------------------------------------- */
+
+static int fail_with_words(void *arg)
+{
+    return mt_fail(-EIO, "disk %s is gone", (const char *)arg);
+}
+
+static void outcome_and_message_come_back(void **state)
+{
+    struct mt_task *task = mt_coro_spawn(fail_with_words, "seven", &(struct mt_coro_options){.name = "reader"});
+
+    assert_int_equal(mt_task_kind(task), MT_COROUTINE);
+    assert_string_equal(mt_task_name(task), "reader");
+    assert_int_equal(mt_task_tid(task), gettid());
+    assert_int_equal(mt_task_state(task), MT_READY);
+    assert_int_equal(mt_task_outcome(task), -EINPROGRESS);
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    assert_int_equal(mt_task_state(task), MT_DEAD);
+    assert_int_equal(mt_task_outcome(task), -EIO);
+    assert_string_equal(mt_task_message(task), "disk seven is gone");
+    assert_int_equal(mt_task_kill(task), -ESRCH);
+    mt_task_release(task);
+    task = go(fail_with_words, "x");
+    assert_memory_equal(mt_task_name(task), "coroutine-", 10);
+    assert_int_equal(finish(task), -EIO);
+}
+
+static int know_yourself(void *arg)
+{
+    struct mt_task **self = arg;
+
+    return *self == mt_task_current() ? 0 : -ESRCH;
+}
+
+static void current_is_the_one_that_runs(void **state)
+{
+    struct mt_task *task, *main_task = mt_task_current();
+
+    task = go(know_yourself, &task);
+    assert_int_equal(finish(task), 0);
+    assert_ptr_equal(mt_task_current(), main_task);
+}
+
+static int join_other(void *arg)
+{
+    struct mt_task **other = arg;
+
+    return mt_task_join(*other, MT_FOREVER);
+}
+
+static void joins(void **state)
+{
+    struct sleeper sleeper = {20, "s"};
+    struct mt_task *slow = go(sleep_and_tell, &sleeper), *joiners[3], *thread, *self;
+
+    assert_int_equal(mt_task_join(slow, MT_NOWAIT), -EBUSY);
+    assert_int_equal(mt_task_join(slow, mt_after(MT_MS(1))), -ETIMEDOUT);
+    for (int i = 0; i < 3; i++)
+        joiners[i] = go(join_other, &slow);
+    thread = spawn(join_other, &slow);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(finish(joiners[i]), 0);
+    assert_int_equal(finish(thread), 0);
+    assert_int_equal(finish(slow), 0);
+    self = go(join_other, &self);
+    assert_int_equal(finish(self), -EDEADLK);
+}
+
+static int nothing(void *arg)
+{
+    return 0;
+}
+
+static void a_handle_may_go_at_any_time(void **state)
+{
+    for (int i = 0; i < (SANITIZER ? 50 : 1000); i++)
+        mt_task_detach(go(nothing, NULL));
+    assert_int_equal(mt_sleep(MT_MS(1)), 0);
+    for (int i = 0; i < (SANITIZER ? 50 : 1000); i++)
+        assert_int_equal(finish(go(nothing, NULL)), 0);
+}
+
+/* -- Kills -------------------------------------------------------------------------------------------------------- */
+
+static int sleep_long(void *arg)
+{
+    int result = mt_sleep(MT_SEC(1000)), again = mt_sleep(MT_SEC(1000));
+
+    return result == -ECANCELED && again == -ECANCELED ? -ECANCELED : -EIO;
+}
+
+static void a_killed_sleeper_comes_back(void **state)
+{
+    struct mt_task *task = go(sleep_long, NULL);
+
+    mt_coro_yield();
+    assert_int_equal(mt_task_state(task), MT_WAITING);
+    assert_int_equal(mt_task_kill(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
+}
+
+static int has_run;
+
+static int run(void *arg)
+{
+    has_run = 1;
+    return 0;
+}
+
+static void killed_before_it_began_it_never_runs(void **state)
+{
+    struct mt_task *task = go(run, NULL);
+
+    has_run = 0;
+    assert_int_equal(mt_task_kill(task), 0);
+    assert_int_equal(finish(task), -ECANCELED);
+    assert_int_equal(has_run, 0);
+}
+
+static int kill_other(void *arg)
+{
+    usleep(10000);
+    return mt_task_kill(arg);
+}
+
+static void another_thread_kills(void **state)
+{
+    for (int i = 0; i < 20; i++) {
+        struct mt_task *victim = go(sleep_long, NULL), *killer = spawn(kill_other, victim);
+        assert_int_equal(finish(victim), -ECANCELED);
+        assert_int_equal(finish(killer), 0);
+    }
+}
+
+static int thread_with_a_hub(void *arg)
+{
+    struct mt_task *task = mt_coro_spawn(sleep_long, NULL, NULL);
+    int result = task ? mt_task_join(task, MT_FOREVER) : -errno;
+
+    if (task)
+        mt_task_detach(task); /* it still runs: the thread's end ends it */
+    return result;
+}
+
+static void a_thread_is_killed_in_its_hub(void **state)
+{
+    struct mt_task *thread = spawn(thread_with_a_hub, NULL);
+
+    until_waiting(thread, MT_WAIT_JOIN);
+    usleep(2000);
+    assert_int_equal(mt_task_kill(thread), 0);
+    assert_int_equal(finish(thread), -ECANCELED);
+}
+
+static int cleaned;
+
+static int clean_up(void *arg)
+{
+    int result = mt_sleep(MT_SEC(1000));
+
+    cleaned++;
+    return result;
+}
+
+static int leave_some(void *arg)
+{
+    for (int i = 0; i < 10; i++)
+        mt_task_detach(mt_coro_spawn(clean_up, NULL, NULL));
+    return mt_sleep(MT_MS(1));
+}
+
+static mt_failure_fn *told;
+
+static void keep_quiet(struct mt_task *task, int outcome, const char *message) {}
+
+static void the_end_of_a_thread_ends_its_coroutines(void **state)
+{
+    told = mt_failure_hook(keep_quiet);
+    assert_int_equal(finish(spawn(leave_some, NULL)), 0);
+    assert_int_equal(cleaned, 10);
+    mt_failure_hook(told);
+}
+
+/* -- Stuck -------------------------------------------------------------------------------------------------------- */
+
+static struct mt_event never = MT_EVENT_INIT_NAMED("never");
+
+static int wait_for_ever(void *arg)
+{
+    return mt_event_wait(&never, MT_FOREVER);
+}
+
+/* In a process of its own, whose standard error comes back in `said`. */
+static int in_child(int (*body)(void), char *said, size_t size)
+{
+    int pipes[2], status;
+    size_t at = 0;
+    ssize_t count;
+    pid_t pid;
+
+    assert_int_equal(pipe(pipes), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(pipes[1], STDERR_FILENO);
+        close(pipes[0]);
+        close(pipes[1]);
+        alarm(30);
+        _exit(body());
+    }
+    close(pipes[1]);
+    while ((count = read(pipes[0], said + at, size - 1 - at)) > 0)
+        at += (size_t)count;
+    said[at] = 0;
+    close(pipes[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static int get_stuck(void)
+{
+    struct mt_task *task = mt_coro_spawn(wait_for_ever, NULL, &(struct mt_coro_options){.name = "lonely"});
+
+    return task && mt_task_join(task, MT_FOREVER) == -EDEADLK ? 3 : 4;
+}
+
+static void a_hub_that_nothing_can_wake_says_so(void **state)
+{
+    char said[2048];
+    int status = in_child(get_stuck, said, sizeof said);
+
+    if (SANITIZER)
+        skip(); /* its threads count as others */
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 3);
+    assert_non_null(strstr(said, "nothing can wake this hub"));
+    assert_non_null(strstr(said, "lonely"));
+    assert_non_null(strstr(said, "event \"never\""));
+}
+
+/* -- What a switch keeps ------------------------------------------------------------------------------------------ */
+
+static int keep_errno(void *arg)
+{
+    for (int i = 0; i < 100; i++) {
+        errno = (int)(intptr_t)arg;
+        if (mt_coro_yield() || errno != (int)(intptr_t)arg)
+            return -EIO;
+    }
+    return 0;
+}
+
+static int keep_rounding(void *arg)
+{
+    volatile double one = 1, three = 3;
+    int mode = (int)(intptr_t)arg;
+    double first;
+
+    fesetround(mode);
+    first = one / three;
+    for (int i = 0; i < 100; i++)
+        if (mt_coro_yield() || fegetround() != mode || one / three != first)
+            return -EIO;
+    return 0;
+}
+
+static void a_switch_keeps_errno_and_rounding(void **state)
+{
+    struct mt_task *tasks[] = {go(keep_errno, (void *)3), go(keep_errno, (void *)4),
+                               go(keep_rounding, (void *)FE_UPWARD), go(keep_rounding, (void *)FE_DOWNWARD)};
+
+    errno = 9;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(finish(tasks[i]), 0);
+    assert_int_equal(fegetround(), FE_TONEAREST);
+}
+
+static int deep(int depth)
+{
+    volatile char room[1024];
+
+    room[0] = (char)depth;
+    return depth ? deep(depth - 1) + room[0] : 0;
+}
+
+static int recurse(void *arg)
+{
+    deep((int)(intptr_t)arg);
+    return 0;
+}
+
+/* What this program does when it is called with an argument. */
+static int overflow(void)
+{
+    struct mt_task *task = mt_coro_spawn(recurse, (void *)100000, &(struct mt_coro_options){.name = "deep one"});
+
+    return task ? mt_task_join(task, MT_FOREVER) : 9;
+}
+
+static int overflow_without_cmocka(void)
+{
+    execl("/proc/self/exe", "coro", "overflow", NULL); /* CMocka has a handler of its own for the fault */
+    return 9;
+}
+
+static void an_overflow_names_the_coroutine(void **state)
+{
+    char said[1024];
+    int status;
+
+    if (SANITIZER)
+        skip(); /* they have messages of their own */
+    status = in_child(overflow_without_cmocka, said, sizeof said);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+    assert_non_null(strstr(said, "the stack of deep one has overflowed"));
+}
+
+static void stacks_have_the_size_asked_for(void **state)
+{
+    struct mt_task *task = mt_coro_spawn(recurse, (void *)500, &(struct mt_coro_options){.stack_size = 1 << 20});
+
+    if (SANITIZER)
+        skip(); /* their frames are larger */
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    assert_between((long)mt_coro_stack_used(task) / 1024, 500, 1024);
+    mt_task_release(task);
+    task = go(nothing, NULL);
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    assert_between((long)mt_coro_stack_used(task) / 1024, 4, 64);
+    mt_task_release(task);
+    errno = 0;
+    assert_null(mt_coro_spawn(nothing, NULL, &(struct mt_coro_options){.stack_size = (size_t)1 << 40}));
+    assert_int_equal(errno, EINVAL);
+}
+
+/* -- Fork --------------------------------------------------------------------------------------------------------- */
+
+static int child_has_a_hub_of_its_own(void)
+{
+    struct mt_task *tasks[10];
+
+    if (mt_sleep(MT_MS(5)))
+        return 1;
+    for (int i = 0; i < 10; i++)
+        if (!(tasks[i] = mt_coro_spawn(nothing, NULL, NULL)))
+            return 2;
+    return mt_joinall(tasks, 10, mt_after(MT_SEC(10))) ? 3 : 0;
+}
+
+static int fork_within(void *arg)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(child_has_a_hub_of_its_own());
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+static void a_forks_child_can_use_its_hub(void **state)
+{
+    struct mt_task *other = go(sleep_long, NULL);
+
+    mt_coro_yield();
+    assert_int_equal(fork_within(NULL), 0);
+    assert_int_equal(finish(go(fork_within, NULL)), 0);
+    assert_int_equal(mt_task_kill(other), 0);
+    assert_int_equal(finish(other), -ECANCELED);
+}
+
+/* In a process of its own: its limit is not to be seen by others. */
+static int fork_without_descriptors(void *arg)
+{
+    const struct rlimit none = {0, 0};
+    int status;
+    pid_t pid;
+
+    if (setrlimit(RLIMIT_NOFILE, &none))
+        return -errno;
+    pid = fork();
+    if (pid == 0)
+        _exit(mt_sleep(MT_MS(5)) ? 1 : 0);
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+static int fork_from_the_root(void)
+{
+    return fork_without_descriptors(NULL) != 0;
+}
+
+static int fork_from_a_coroutine(void)
+{
+    struct mt_task *task = mt_coro_spawn(fork_without_descriptors, NULL, NULL);
+
+    return !task || mt_task_join(task, MT_FOREVER) || mt_task_outcome(task);
+}
+
+static void a_forks_child_waits_without_a_loop_too(void **state)
+{
+    char said[256];
+
+    assert_int_equal(finish(go(nothing, NULL)), 0); /* there is a hub */
+    assert_int_equal(in_child(fork_from_the_root, said, sizeof said), 0);
+    assert_int_equal(in_child(fork_from_a_coroutine, said, sizeof said), 0);
+}
+
+/* -- Failures ----------------------------------------------------------------------------------------------------- */
+
+static int first_in_a_thread(void *arg)
+{
+    struct mt_task *task = mt_coro_spawn(nothing, NULL, NULL);
+    int result = task ? mt_task_join(task, mt_after(MT_SEC(10))) : -errno;
+
+    if (task)
+        mt_task_release(task);
+    return result;
+}
+
+static void the_nth_call_fails(long nr, int error)
+{
+    for (long n = 0, seen = 1; seen > n && n < 20; n++) {
+        struct mt_task *thread = spawn(first_in_a_thread, NULL);
+        int result;
+        mt__sys_fail(nr, n, error);
+        result = finish(thread);
+        seen = mt__sys_fail(-1, 0, 0);
+        assert_true(result == 0 || result == -error || result == -ENOMEM);
+    }
+}
+
+static void calls_that_fail(void **state)
+{
+    the_nth_call_fails(SYS_eventfd2, EMFILE);
+    the_nth_call_fails(SYS_epoll_create1, EMFILE);
+    the_nth_call_fails(SYS_epoll_ctl, ENOSPC);
+    the_nth_call_fails(SYS_io_uring_setup, ENOMEM);
+    the_nth_call_fails(SYS_io_uring_enter, EINTR);
+    the_nth_call_fails(SYS_mmap, ENOMEM);
+    assert_int_equal(finish(spawn(first_in_a_thread, NULL)), 0);
+}
+
+/* -- Many --------------------------------------------------------------------------------------------------------- */
+
+static int wait_and_count(void *arg)
+{
+    int result = mt_sleep(MT_MS(50));
+
+    ++*(int *)arg;
+    return result;
+}
+
+static void many_sleepers(void **state)
+{
+    enum { COUNT = SANITIZER ? 100 : 20000 }; /* TSan takes long to make a fiber */
+    static struct mt_task *tasks[COUNT];
+    int count = 0;
+
+    for (int i = 0; i < COUNT; i++)
+        tasks[i] = go(wait_and_count, &count);
+    assert_int_equal(mt_joinall(tasks, COUNT, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(count, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        mt_task_release(tasks[i]);
+}
+
+static void the_hub_can_be_printed(void **state)
+{
+    char text[1024] = "";
+    int pipes[2];
+    struct mt_task *task = mt_coro_spawn(sleep_long, NULL, &(struct mt_coro_options){.name = "printed"});
+
+    mt_coro_yield();
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(mt_hub_print(pipes[1]), 0);
+    assert_true(read(pipes[0], text, sizeof text - 1) > 0);
+    assert_non_null(strstr(text, mt_loop_name()));
+    assert_non_null(strstr(text, "printed"));
+    assert_non_null(strstr(text, "waiting on sleep"));
+    assert_int_equal(mt_hub_print(-1), -EBADF);
+    mt_task_kill(task);
+    assert_int_equal(finish(task), -ECANCELED);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(they_take_turns),
+        cmocka_unit_test(sleepers_wake_in_order_of_time),
+        cmocka_unit_test(one_may_start_later),
+        cmocka_unit_test(outcome_and_message_come_back),
+        cmocka_unit_test(current_is_the_one_that_runs),
+        cmocka_unit_test(joins),
+        cmocka_unit_test(a_handle_may_go_at_any_time),
+        cmocka_unit_test(a_killed_sleeper_comes_back),
+        cmocka_unit_test(killed_before_it_began_it_never_runs),
+        cmocka_unit_test(another_thread_kills),
+        cmocka_unit_test(a_thread_is_killed_in_its_hub),
+        cmocka_unit_test(the_end_of_a_thread_ends_its_coroutines),
+        cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),
+        cmocka_unit_test(a_switch_keeps_errno_and_rounding),
+        cmocka_unit_test(an_overflow_names_the_coroutine),
+        cmocka_unit_test(stacks_have_the_size_asked_for),
+        cmocka_unit_test(a_forks_child_can_use_its_hub),
+        cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
+        cmocka_unit_test(calls_that_fail),
+        cmocka_unit_test(many_sleepers),
+        cmocka_unit_test(the_hub_can_be_printed),
+    };
+
+    return argc > 1 ? overflow() : RUN(tests);
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Hubs among others: the locks, queues and pools of the library serve threads, processes and coroutines in any mixture,
+ * and no wake between them is lost. tests/loops.t runs this on each loop.
+ */
+#include "unit.h"
+
+#define CROWD 10 /* coroutines in each of two hubs */
+
+static mt_deadline soon(void)
+{
+    return mt_after(MT_SEC(60));
+}
+
+/* Runs body in CROWD coroutines of this thread, as many of another one, and two threads without a hub. */
+struct crowd {
+    mt_fn *body;
+    void *arg;
+};
+
+static int run_crowd(void *arg)
+{
+    struct crowd *crowd = arg;
+    struct mt_task *tasks[CROWD];
+    int result = 0;
+
+    for (int i = 0; i < CROWD; i++)
+        if (!(tasks[i] = mt_coro_spawn(crowd->body, crowd->arg, NULL)))
+            return -errno;
+    for (int i = 0; i < CROWD; i++) {
+        if (mt_task_join(tasks[i], soon()))
+            result = -ETIMEDOUT;
+        else if (mt_task_outcome(tasks[i]))
+            result = mt_task_outcome(tasks[i]);
+        mt_task_release(tasks[i]);
+    }
+    return result;
+}
+
+static void all_together(mt_fn *body, void *arg)
+{
+    struct crowd crowd = {body, arg};
+    struct mt_task *others[] = {spawn(run_crowd, &crowd), spawn(body, arg), spawn(body, arg)};
+
+    assert_int_equal(run_crowd(&crowd), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(finish(others[i]), 0);
+}
+
+#define BODIES (2 * CROWD + 2)
+
+/* -- Locks -------------------------------------------------------------------------------------------------------- */
+
+struct shared {
+    struct mt_lock lock;
+    struct mt_rlock rlock;
+    struct mt_robust robust;
+    struct mt_pilock pilock;
+    struct mt_rwlock rwlock;
+    struct mt_sem sem;
+    struct mt_cond cond;
+    struct mt_event event;
+    struct mt_barrier barrier;
+    long count;
+    int turn;
+};
+
+enum { ROUNDS = SANITIZER ? 100 : 500 };
+
+static void change_it(struct shared *shared, int round)
+{
+    long count = shared->count;
+
+    if (round % 7 == 0)
+        mt_coro_yield(); /* holding it: the others have to wait */
+    shared->count = count + 1;
+}
+
+static int by_lock(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        int result = mt_lock_acquire(&shared->lock, soon());
+        if (result)
+            return result;
+        change_it(shared, i);
+        if (mt_lock_release(&shared->lock))
+            return -EPERM;
+    }
+    return 0;
+}
+
+static int by_rlock(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        if (mt_rlock_acquire(&shared->rlock, soon()) || mt_rlock_acquire(&shared->rlock, soon()))
+            return -EIO;
+        change_it(shared, i);
+        if (mt_rlock_release(&shared->rlock) || mt_rlock_release(&shared->rlock))
+            return -EPERM;
+    }
+    return 0;
+}
+
+static int by_robust(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < 20; i++) {
+        int result = mt_robust_acquire(&shared->robust, soon());
+        if (result)
+            return result;
+        change_it(shared, i);
+        if (mt_robust_release(&shared->robust))
+            return -EPERM;
+    }
+    return 0;
+}
+
+static int by_pilock(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < 20; i++) {
+        int result = mt_pilock_acquire(&shared->pilock, soon());
+        if (result)
+            return result;
+        change_it(shared, i);
+        if (mt_pilock_release(&shared->pilock))
+            return -EPERM;
+    }
+    return 0;
+}
+
+static int by_rwlock(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        if (mt_rwlock_acquire_read(&shared->rwlock, soon()))
+            return -EIO;
+        if (i % 7 == 0)
+            mt_coro_yield();
+        if (mt_rwlock_release_read(&shared->rwlock) || mt_rwlock_acquire_write(&shared->rwlock, soon()))
+            return -EIO;
+        change_it(shared, i);
+        if (mt_rwlock_release_write(&shared->rwlock))
+            return -EIO;
+    }
+    return 0;
+}
+
+static int by_sem(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        if (mt_sem_acquire(&shared->sem, soon()))
+            return -EIO;
+        change_it(shared, i);
+        if (mt_sem_release(&shared->sem, 1))
+            return -EIO;
+    }
+    return 0;
+}
+
+static void locks(void **state)
+{
+    static struct shared shared = {.lock = MT_LOCK_INIT,
+                                   .rlock = MT_RLOCK_INIT,
+                                   .rwlock = MT_RWLOCK_INIT,
+                                   .sem = MT_SEM_INIT(1),
+                                   .robust = MT_ROBUST_INIT,
+                                   .pilock = MT_PILOCK_INIT};
+    struct {
+        mt_fn *body;
+        int rounds;
+    } kinds[] = {{by_lock, ROUNDS}, {by_rlock, ROUNDS}, {by_rwlock, ROUNDS},
+                 {by_sem, ROUNDS},  {by_robust, 20},    {by_pilock, 20}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        shared.count = 0;
+        all_together(kinds[i].body, &shared);
+        assert_int_equal(shared.count, BODIES * kinds[i].rounds);
+    }
+}
+
+static int take_turns(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < 50; i++) {
+        int mine, result = mt_lock_acquire(&shared->lock, soon());
+        if (result)
+            return result;
+        mine = shared->turn + 1 + i % 3;
+        while (shared->turn < mine && shared->count < BODIES * 40 && !result)
+            result = mt_cond_wait(&shared->cond, &shared->lock, mt_after(MT_MS(2)));
+        shared->turn++;
+        shared->count++;
+        mt_cond_notify_all(&shared->cond);
+        if (mt_lock_release(&shared->lock))
+            return -EPERM;
+        if (result && result != -ETIMEDOUT)
+            return result;
+    }
+    return 0;
+}
+
+static int meet(void *arg)
+{
+    struct shared *shared = arg;
+
+    for (int i = 0; i < 30; i++) {
+        int result = mt_barrier_wait(&shared->barrier, soon());
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static void conditions_and_barriers(void **state)
+{
+    static struct shared shared = {.lock = MT_LOCK_INIT, .cond = MT_COND_INIT};
+
+    all_together(take_turns, &shared);
+    assert_int_equal(shared.count, BODIES * 50);
+    assert_int_equal(mt_barrier_init(&shared.barrier, BODIES, NULL, NULL, NULL, 0), 0);
+    all_together(meet, &shared);
+}
+
+/* -- Wakes by others ---------------------------------------------------------------------------------------------- */
+
+static int hand_back(void *arg)
+{
+    struct mt_sem *sems = arg;
+
+    for (int i = 0; i < 2000; i++)
+        if (mt_sem_acquire(&sems[0], soon()) || mt_sem_release(&sems[1], 1))
+            return -EIO;
+    return 0;
+}
+
+static void a_thread_and_a_coroutine_wake_each_other(void **state)
+{
+    struct mt_sem sems[2] = {MT_SEM_INIT(0), MT_SEM_INIT(0)};
+    struct mt_task *thread = spawn(hand_back, sems);
+
+    for (int i = 0; i < 2000; i++) {
+        assert_int_equal(mt_sem_release(&sems[0], 1), 0);
+        assert_int_equal(mt_sem_acquire(&sems[1], soon()), 0);
+    }
+    assert_int_equal(finish(thread), 0);
+}
+
+static int take_some(void *arg)
+{
+    struct mt_sem *sem = arg;
+    int taken = 0;
+
+    while (mt_sem_acquire(sem, mt_after(MT_MS(300))) == 0)
+        taken++;
+    return taken;
+}
+
+static int give_some(void *arg)
+{
+    for (int i = 0; i < 3000; i++) {
+        if (mt_sem_release(arg, 1))
+            return -EIO;
+        if (i % 100 == 0)
+            usleep(500);
+    }
+    return 0;
+}
+
+/* Waiters that time out, or are killed, pass their wakes on. */
+static void no_wake_is_lost(void **state)
+{
+    struct mt_sem sem = MT_SEM_INIT(0);
+    struct mt_task *takers[20], *threads[2], *giver = spawn(give_some, &sem);
+    int taken = 0;
+
+    for (int i = 0; i < 20; i++)
+        assert_non_null(takers[i] = mt_coro_spawn(take_some, &sem, NULL));
+    for (int i = 0; i < 2; i++)
+        threads[i] = spawn(take_some, &sem);
+    assert_int_equal(mt_sleep(MT_MS(3)), 0);
+    for (int i = 0; i < 20; i += 5)
+        mt_task_kill(takers[i]);
+    assert_int_equal(mt_joinall(takers, 20, soon()), 0);
+    assert_int_equal(mt_joinall(threads, 2, soon()), 0);
+    for (int i = 0; i < 20; i++) {
+        taken += mt_task_outcome(takers[i]);
+        mt_task_release(takers[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        taken += mt_task_outcome(threads[i]);
+        mt_task_release(threads[i]);
+    }
+    assert_int_equal(finish(giver), 0);
+    assert_int_equal(taken, 3000);
+}
+
+/* -- Queues, processes, pools ------------------------------------------------------------------------------------- */
+
+struct line {
+    struct mt_queue *queue;
+    const char *who;
+};
+
+static int put_ten(void *arg)
+{
+    struct line *line = arg;
+
+    for (int i = 0; i < 10; i++) {
+        int result = mt_queue_put(line->queue, line->who, strlen(line->who) + 1, soon());
+        if (result)
+            return result;
+    }
+    return 0;
+}
+
+static int put_ten_from_a_process(void *arg)
+{
+    struct mt_queue *queue = mt_queue_attach(mt_process_fd(0));
+    struct line line = {queue, "process"};
+
+    return queue ? put_ten(&line) : -errno;
+}
+
+static void a_thread_a_process_and_a_coroutine_share_a_queue(void **state)
+{
+    struct mt_queue *queue = mt_queue_new(&(struct mt_queue_options){.capacity = 4, .message_max = 16});
+    int fd = mt_queue_fd(queue), counts[3] = {0};
+    struct line by_thread = {queue, "thread"}, by_coroutine = {queue, "coroutine"};
+    struct mt_process_options options = {.fds = &fd, .fd_count = 1};
+    struct mt_task *tasks[3];
+    char text[16];
+
+    tasks[0] = mt_process_spawn(put_ten_from_a_process, NULL, 0, &options);
+    assert_non_null(tasks[0]);
+    tasks[1] = spawn(put_ten, &by_thread);
+    tasks[2] = mt_coro_spawn(put_ten, &by_coroutine, NULL);
+    for (int i = 0; i < 30; i++) {
+        assert_true(mt_queue_get(queue, text, sizeof text, soon()) > 0);
+        counts[!strcmp(text, "process") ? 0 : !strcmp(text, "thread") ? 1 : 2]++;
+    }
+    assert_int_equal(mt_joinall(tasks, 3, soon()), 0); /* of all three kinds */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(counts[i], 10);
+        assert_int_equal(finish(tasks[i]), 0);
+    }
+    mt_queue_free(queue);
+}
+
+static int sleep_a_while(void *arg)
+{
+    return mt_sleep(MT_MS(30));
+}
+
+static int wait_for_future(void *arg)
+{
+    return mt_future_wait(arg, soon());
+}
+
+static int join_process(void *arg)
+{
+    struct mt_task *task = mt_process_spawn(sleep_a_while, NULL, 0, NULL);
+    int result = task ? mt_task_join(task, soon()) : -errno;
+
+    if (task && !result)
+        result = mt_task_outcome(task);
+    mt_task_release(task);
+    return result;
+}
+
+static int count_turns(void *arg)
+{
+    int *turns = arg;
+
+    for (int i = 0; i < 20; i++, ++*turns)
+        if (mt_sleep(MT_MS(1)))
+            return -ECANCELED;
+    return 0;
+}
+
+static void a_pool_and_a_process_are_awaited_while_others_run(void **state)
+{
+    struct mt_pool *pool = mt_pool_open(&(struct mt_pool_options){.workers = 1});
+    struct mt_future *future = mt_pool_apply_async(pool, sleep_a_while, NULL, 0, MT_FOREVER);
+    int turns = 0;
+    struct mt_task *tasks[3];
+
+    assert_non_null(future);
+    tasks[0] = mt_coro_spawn(wait_for_future, future, NULL);
+    tasks[1] = mt_coro_spawn(join_process, NULL, NULL);
+    tasks[2] = mt_coro_spawn(count_turns, &turns, NULL);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(finish(tasks[i]), 0);
+    assert_int_equal(finish(tasks[2]), 0);
+    assert_int_equal(turns, 20);
+    mt_future_release(future);
+    mt_pool_close(pool);
+    assert_int_equal(mt_pool_join(pool, soon()), 0);
+    mt_pool_free(pool);
+}
+
+static int any_of_two(void *arg)
+{
+    struct mt_lock **locks = arg;
+    int which = mt_lock_acquire_any(locks, 2, soon());
+
+    return which < 0 ? which : mt_lock_release(locks[which]) ? -EPERM : which;
+}
+
+static void any_of_several_locks(void **state)
+{
+    struct mt_lock locks[2] = {MT_LOCK_INIT, MT_LOCK_INIT}, *pointers[2] = {&locks[0], &locks[1]};
+    struct mt_task *task;
+
+    assert_int_equal(mt_lock_acquire(&locks[0], MT_FOREVER), 0);
+    assert_int_equal(mt_lock_acquire(&locks[1], MT_FOREVER), 0);
+    task = mt_coro_spawn(any_of_two, pointers, NULL);
+    mt_coro_yield();
+    assert_int_equal(mt_task_state(task), MT_WAITING);
+    assert_int_equal(mt_lock_release(&locks[1]), 0);
+    assert_int_equal(mt_task_join(task, soon()), 0);
+    assert_int_equal(mt_task_outcome(task), 1);
+    mt_task_release(task);
+    assert_int_equal(mt_lock_release(&locks[0]), 0);
+}
+
+/* A holder that never yields keeps no one from a lock that is free: also one who never sleeps looks around. */
+static struct mt_lock busy_lock = MT_LOCK_INIT;
+static int has_it;
+
+static int take_it(void *arg)
+{
+    int result = mt_lock_acquire(&busy_lock, soon());
+
+    __atomic_store_n(&has_it, 1, __ATOMIC_RELEASE);
+    return result ? result : mt_lock_release(&busy_lock);
+}
+
+static int be_busy(void *arg)
+{
+    mt_deadline limit = soon();
+
+    while (!__atomic_load_n(&has_it, __ATOMIC_ACQUIRE) && mt_now() < limit)
+        mt_coro_yield();
+    return 0;
+}
+
+static int hold_it_for_a_while(void *arg)
+{
+    int result = mt_lock_acquire(&busy_lock, soon());
+
+    usleep(20000);
+    return result ? result : mt_lock_release(&busy_lock);
+}
+
+static void a_busy_hub_hears_of_wakes(void **state)
+{
+    struct mt_task *holder = spawn(hold_it_for_a_while, NULL), *waiter, *busy;
+    mt_deadline start = mt_now();
+
+    usleep(5000);
+    waiter = mt_coro_spawn(take_it, NULL, NULL);
+    busy = mt_coro_spawn(be_busy, NULL, NULL);
+    assert_int_equal(finish(waiter), 0);
+    assert_int_equal(finish(busy), 0);
+    assert_int_equal(finish(holder), 0);
+    assert_between(elapsed(start), 0, 30000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(locks),
+        cmocka_unit_test(conditions_and_barriers),
+        cmocka_unit_test(a_thread_and_a_coroutine_wake_each_other),
+        cmocka_unit_test(no_wake_is_lost),
+        cmocka_unit_test(a_thread_a_process_and_a_coroutine_share_a_queue),
+        cmocka_unit_test(a_pool_and_a_process_are_awaited_while_others_run),
+        cmocka_unit_test(any_of_several_locks),
+        cmocka_unit_test(a_busy_hub_hears_of_wakes),
+    };
+
+    mt_process_init();
+    return RUN(tests);
+}

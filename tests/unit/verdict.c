@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mtrace's verdicts on queues and pools, from models made by hand.
+ */
+#include "../../tools/mtrace/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#define SECOND 1000000000ull
+
+static struct model_task tasks[] = {
+    {.label = "one", .life = SECOND}, {.label = "two", .life = SECOND}, {.label = "three", .life = SECOND}};
+
+static void begins(const struct model *model, const char *text)
+{
+    if (strncmp(model->verdict, text, strlen(text)))
+        fail_msg("verdict: %s\nexpected: %s", model->verdict, text);
+}
+
+static struct model empty_model(void)
+{
+    return (struct model){.duration = SECOND, .tasks = tasks, .task_count = 3};
+}
+
+/* Tasks one and two on the side of putting, three on that of getting. */
+static struct model_queue_part putters[] = {{.task = 0}, {.task = 1}}, getters[] = {{.task = 2}};
+
+static struct model_queue queue_of(const char *label)
+{
+    return (struct model_queue){.label = label,
+                                .capacity = 4,
+                                .looks = 1,
+                                .sides = {{.parts = putters, .part_count = 2}, {.parts = getters, .part_count = 1}}};
+}
+
+static void test_no_queue(void **state)
+{
+    struct model model = empty_model();
+    (void)state;
+    model_judge_queues(&model);
+    begins(&model, "no queue of liblinuxmt was used");
+}
+
+/* Consumers that wait longer must not hide the queue that producers wait for. */
+static void test_full_first(void **state)
+{
+    struct model_queue queues[] = {queue_of("\"idle\""), queue_of("\"jobs\"")};
+    struct model model = empty_model();
+    (void)state;
+    queues[0].sides[QUEUE_GET].ns = SECOND;
+    queues[0].sides[QUEUE_PUT].moved = 1;
+    queues[1].full = 0.6;
+    queues[1].sides[QUEUE_PUT].ns = SECOND;
+    queues[1].sides[QUEUE_GET].moved = 12;
+    model.queues = queues;
+    model.queue_count = 2;
+    model_judge_queues(&model);
+    begins(&model,
+           "queue \"jobs\" is full 60 % of the time: its 2 producers (one, two) waited for room 50 % of their time; "
+           "its 1 consumer (three) got 12 messages a second and waited 0 % of the time for them: getting is too slow");
+}
+
+static void test_empty(void **state)
+{
+    struct model_queue queue = queue_of("\"jobs\"");
+    struct model model = empty_model();
+    (void)state;
+    queue.empty = 0.9;
+    queue.sides[QUEUE_GET].ns = SECOND * 8 / 10;
+    queue.sides[QUEUE_PUT].moved = 3;
+    queue.sides[QUEUE_PUT].ns = SECOND / 100; /* not worth a word */
+    model.queues = &queue;
+    model.queue_count = 1;
+    model_judge_queues(&model);
+    begins(&model, "nobody waits for room; queue \"jobs\" is empty 90 % of the time: its 1 consumer (three) waited for "
+                   "messages 80 % of their time; 3 were put a second");
+}
+
+static void test_still(void **state)
+{
+    struct model_queue queue = queue_of("\"jobs\"");
+    struct model model = empty_model();
+    (void)state;
+    putters[1].waits_now = true;
+    queue.depth = 4;
+    queue.sides[QUEUE_PUT].open = 1;
+    queue.sides[QUEUE_PUT].ns = queue.sides[QUEUE_PUT].max = SECOND;
+    model.queues = &queue;
+    model.queue_count = 1;
+    model_judge_queues(&model);
+    begins(&model,
+           "queue \"jobs\" stands still: it is full (4 of 4 messages), 1 producer (two) waits for room, all the "
+           "1.00 s that were recorded, and nobody gets");
+    model.verdict[0] = 0;
+    queue.sides[QUEUE_GET].moved = 1; /* it does move */
+    model_judge_queues(&model);
+    begins(&model, "queue \"jobs\" is full");
+    putters[1].waits_now = false;
+}
+
+/* Its users may not be seen, or never wait. */
+static void test_full_unseen(void **state)
+{
+    struct model_queue queue = queue_of("\"jobs\"");
+    struct model model = empty_model();
+    (void)state;
+    queue.full = 0.93;
+    queue.sides[QUEUE_PUT].moved = 92;
+    queue.sides[QUEUE_GET].moved = 96;
+    model.queues = &queue;
+    model.queue_count = 1;
+    model_judge_queues(&model);
+    begins(&model,
+           "queue \"jobs\" is full 93 % of the time, though nobody was seen to wait for room; 92 messages a second "
+           "were put, 96 got");
+    model.verdict[0] = 0;
+    queue.sides[QUEUE_PUT].waits = 3;
+    queue.sides[QUEUE_PUT].ns = SECOND / 50;
+    model_judge_queues(&model);
+    begins(&model, "queue \"jobs\" is full 93 % of the time, but who puts waited for room only 1.0 % of the time;");
+}
+
+static void test_quiet(void **state)
+{
+    struct model_queue queue = queue_of("\"jobs\"");
+    struct model model = empty_model();
+    (void)state;
+    queue.sides[QUEUE_PUT].moved = queue.sides[QUEUE_GET].moved = 5;
+    queue.sides[QUEUE_GET].max = 2000;
+    model.queues = &queue;
+    model.queue_count = 1;
+    model_judge_queues(&model);
+    begins(&model, "1 queue: nobody waits long; 5 messages put, 5 got, the longest wait 2.00 us");
+}
+
+/* -- Pools -------------------------------------------------------------------------------------------------------- */
+
+static struct model_worker workers[] = {{.task = 0, .body = ""}, {.task = 1, .body = ""}};
+
+static struct model_pool pool_of(double busy)
+{
+    return (struct model_pool){.name = "render",
+                               .workers = workers,
+                               .worker_count = 2,
+                               .life = 2 * SECOND,
+                               .busy = (uint64_t)(busy * 2 * SECOND)};
+}
+
+static void add_times(struct histogram *times, uint64_t ns)
+{
+    __u32 buckets[WAIT_BUCKETS] = {0};
+    buckets[histogram_bucket(ns)] = 10;
+    histogram_add(times, buckets, ns, ns);
+}
+
+static void judge(struct model *model, struct model_pool *pool)
+{
+    *model = empty_model();
+    model->pools = pool;
+    model->pool_count = pool ? 1 : 0;
+    model_judge_pools(model);
+}
+
+static void test_pools(void **state)
+{
+    struct model_pool pool = pool_of(0.25);
+    struct model model;
+    (void)state;
+    judge(&model, NULL);
+    begins(&model, "no pool of liblinuxmt did anything");
+    add_times(&pool.waits, 1000);
+    add_times(&pool.runs, 1000000);
+    judge(&model, &pool);
+    begins(&model,
+           "pool \"render\" keeps up: 2 workers were busy 25 % of the time; half of the tasks waited longer than "
+           "1.00 us for a worker, half ran longer than 1.00 ms");
+}
+
+static void test_too_few(void **state)
+{
+    struct model_pool pool = pool_of(0.9);
+    struct model model;
+    (void)state;
+    add_times(&pool.waits, 2000000);
+    add_times(&pool.runs, 1000000);
+    pool.most = 2;
+    judge(&model, &pool);
+    begins(&model, "pool \"render\" keeps up"); /* no more tasks than workers */
+    pool.most = 30;
+    pool.queued = 7;
+    judge(&model, &pool);
+    begins(&model, "pool \"render\" has too few workers: 2 workers were busy 90 % of the time");
+    assert_non_null(strstr(model.verdict, "; 7 in the queue now, 30 at the most"));
+}
+
+static void test_failures(void **state)
+{
+    struct model_failure failures[] = {{.code = -EIO, .message = "", .count = 3},
+                                       {.code = 7, .message = "no", .count = 1}};
+    struct model_pool pool = pool_of(0.1);
+    struct model model;
+    (void)state;
+    pool.failed = 4;
+    pool.done = 9;
+    pool.failures = failures;
+    pool.failure_count = 2;
+    judge(&model, &pool);
+    begins(&model, "pool \"render\": 4 of 9 tasks failed, 3 of them with -5 (Input/output error); it keeps up");
+    pool.failed = pool.failure_count = 1;
+    pool.failures = failures + 1;
+    judge(&model, &pool);
+    begins(&model, "pool \"render\": 1 of 9 tasks failed with 7 \"no\"; it keeps up");
+}
+
+static void test_stands_still(void **state)
+{
+    struct model_worker stuck[] = {{.task = 0, .running = SECOND, .body = "hang"},
+                                   {.task = 1, .running = SECOND, .body = ""}};
+    struct model_pool pool = pool_of(1);
+    struct model model;
+    (void)state;
+    pool.workers = stuck;
+    pool.queued = 3;
+    judge(&model, &pool);
+    begins(&model,
+           "pool \"render\" stands still: all 2 workers are in tasks, the longest for 1.00 s (hang), and 3 tasks "
+           "are in the queue");
+    stuck[1].running = 0;
+    judge(&model, &pool);
+    begins(&model, "pool \"render\" keeps up");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_queue),     cmocka_unit_test(test_full_first), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_still),        cmocka_unit_test(test_quiet),      cmocka_unit_test(test_full_unseen),
+        cmocka_unit_test(test_pools),        cmocka_unit_test(test_too_few),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_stands_still),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The waits of the model. The kernel keeps one entry for each (task, object, stack pointer); here the stacks are
+ * unwound, and the entries of all tasks that wait for the same thing at the same place of the program become one row.
+ */
+#include "model.h"
+#include "records.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include "wait.skel.h"
+
+/* An entry of the kernel's array, with the time of a wait that has not ended. */
+struct entry {
+    struct wait_stat stat;
+    int task;
+    bool open;
+    enum wait_reason counted_as; /* by the kernel */
+};
+
+struct entries {
+    struct entry *at;
+    size_t count;
+};
+
+static bool add_entry(struct entries *entries, const struct entry *entry)
+{
+    if (entries->count % 256 == 0) {
+        struct entry *more = realloc(entries->at, (entries->count + 256) * sizeof *more);
+        if (!more)
+            return false;
+        entries->at = more;
+    }
+    entries->at[entries->count++] = *entry;
+    return true;
+}
+
+static void add_unfinished(struct entry *entry, uint64_t ns, bool open)
+{
+    struct wait_stat *stat = &entry->stat;
+    entry->open = open;
+    stat->min = !stat->count || ns < stat->min ? ns : stat->min;
+    stat->max = ns > stat->max ? ns : stat->max;
+    stat->count++;
+    stat->ns += ns;
+    stat->buckets[histogram_bucket(ns)]++;
+}
+
+/* The wait that the task is in, if the entry is of it, has lasted until the recording stopped, or until a wake-up that
+ * the task has not come to count. One of liblinuxmt has been added up when the task's state was closed. */
+static void add_open_wait(struct entry *entry, const struct wait_task *raw, uint64_t stopped)
+{
+    bool waits = raw->state == WAIT_STATE_WAITING, library = raw->lib_kind && raw->lib_sleeps;
+    if (library && !memcmp(&raw->lib_key, &entry->stat.key, sizeof raw->lib_key)) {
+        add_unfinished(entry, raw->lib_ns, true);
+    } else if ((waits || raw->pending) && !raw->lib_sleeping && !memcmp(&raw->key, &entry->stat.key, sizeof raw->key)) {
+        uint64_t until = waits ? stopped : raw->woken;
+        add_unfinished(entry, until > raw->since ? until - raw->since : 0, waits);
+    }
+    if (raw->flags & WAIT_TASK_DIED && !memcmp(&raw->key, &entry->stat.key, sizeof raw->key))
+        entry->open = true;
+}
+
+static bool read_entries(struct entries *entries, const struct model *model, struct session *session)
+{
+    int fd = bpf_map__fd(session->bpf->maps.waits);
+    for (__u32 index = 1; index < session->bpf->data->waits_used; index++) {
+        struct entry entry = {0};
+        if (bpf_map_lookup_elem(fd, &index, &entry.stat))
+            break;
+        entry.task = model_task_of_slot(model, entry.stat.key.slot);
+        if (entry.task < 0)
+            continue;
+        entry.counted_as = entry.stat.key.reason;
+        add_open_wait(&entry, &model->tasks[entry.task].raw, session->stopped);
+        if (entry.stat.count && !add_entry(entries, &entry))
+            return false;
+    }
+    return true;
+}
+
+static int compare_objects(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    if (x->stat.key.object != y->stat.key.object)
+        return x->stat.key.object < y->stat.key.object ? -1 : 1;
+    return (int)x->stat.key.reason - (int)y->stat.key.reason; /* locks first */
+}
+
+static bool is_lock_nearby(const struct entries *entries, const struct model *model, size_t at)
+{
+    const struct entry *futex = &entries->at[at];
+    while (at-- > 0 && entries->at[at].stat.key.object == futex->stat.key.object)
+        if (entries->at[at].stat.key.reason == WAIT_LOCK &&
+            model->tasks[entries->at[at].task].raw.tgid == model->tasks[futex->task].raw.tgid)
+            return true;
+    return false;
+}
+
+/* A mutex that was between two owners when a task went to sleep on it is that mutex all the same. */
+static void unite_locks(struct entries *entries, const struct model *model)
+{
+    if (entries->count)
+        qsort(entries->at, entries->count, sizeof *entries->at, compare_objects);
+    for (size_t i = 0; i < entries->count; i++)
+        if (entries->at[i].stat.key.reason == WAIT_FUTEX && is_lock_nearby(entries, model, i))
+            entries->at[i].stat.key.reason = WAIT_LOCK;
+}
+
+/* A futex by the library's name, else its variable, else its address. */
+static void name_futex(struct model *model, struct session *session, struct model_wait *wait, int task)
+{
+    const char *word = model_kind(wait->kind, wait->reason);
+    struct symbols *symbols = model_symbols(model, session, task);
+    struct symbols_object object = {.address = wait->object};
+    char text[256] = "";
+
+    if (wait->kind == WAIT_KIND_JOIN) {
+        wait->what = "end of a thread";
+        return;
+    }
+    if (wait->name[0]) {
+        wait->what = model_text(model, "%s \"%s\"", word, wait->name);
+        return;
+    }
+    if (symbols) {
+        symbols_data(symbols, wait->object, &object);
+        symbols_object_text(&object, text, sizeof text);
+    } else {
+        snprintf(text, sizeof text, "0x%llx", (unsigned long long)wait->object);
+    }
+    wait->what = model_text(model, "%s %s", word, text);
+}
+
+/* CPython's threads hand the interpreter to each other by a condition inside this variable. It is a lock to its users.
+ */
+static void find_interpreter_lock(struct model *model, struct session *session, struct model_wait *wait, int task)
+{
+    struct symbols *symbols = model_symbols(model, session, task);
+    struct symbols_object object = {.address = wait->object};
+    if (wait->reason != WAIT_FUTEX || (wait->kind != WAIT_KIND_BITSET && wait->kind != WAIT_KIND_COND) || !symbols)
+        return;
+    symbols_data(symbols, wait->object, &object);
+    if (!object.name || strcmp(object.name, "_PyRuntime"))
+        return;
+    wait->object -= object.offset;
+    wait->what = "the lock of the Python interpreter (GIL)";
+    wait->class = MODEL_BLOCKED;
+}
+
+static bool is_futex(const struct model_wait *wait)
+{
+    return wait->reason == WAIT_LOCK || wait->reason == WAIT_FUTEX;
+}
+
+static void name_wait(struct model *model, struct session *session, struct model_wait *wait, int task)
+{
+    const char *call = model_call(wait->call);
+    if (*wait->what)
+        return;
+    if (is_futex(wait))
+        name_futex(model, session, wait, task);
+    else if (wait->kind == WAIT_KIND_SLEEP)
+        wait->what = "sleep";
+    else if (wait->reason == WAIT_STOPPED)
+        wait->what = wait->object ? "stopped by a debugger" : "stopped by a signal";
+    else if (wait->fd >= 0)
+        wait->what =
+            model_text(model, *call ? "%s fd %d (%s)" : "%s fd %d%s", model_reason(wait->reason), wait->fd, call);
+    else if (*call && strcmp(call, model_reason(wait->reason)))
+        wait->what = model_text(model, "%s (%s)", model_reason(wait->reason), call);
+    else if (!*call && (wait->reason == WAIT_FAULT || wait->reason == WAIT_DISK))
+        wait->what = model_text(model, "%s (page fault)", model_reason(wait->reason));
+    else if (wait->reason == WAIT_OTHER && wait->call != 0xffff)
+        wait->what = model_text(model, "other (system call %u)", wait->call);
+    else
+        wait->what = model_reason(wait->reason);
+}
+
+/* Processes may map the same memory at different addresses, and private memory at the same. */
+static void find_shared(struct model *model, struct session *session, struct model_wait *wait, int task)
+{
+    struct symbols *symbols = model_symbols(model, session, task);
+    struct symbols_object object = {.address = wait->object};
+    if (!wait->shared || !is_futex(wait) || !symbols)
+        return;
+    symbols_data(symbols, wait->object, &object);
+    if (object.place != SYMBOLS_SHARED || !object.module)
+        return;
+    /* Memory shared by fork alone has no file of its own, but the same address. */
+    bool nameless = !strncmp(object.module, "/dev/zero", 9);
+    wait->shared_at =
+        model_text(model, "%s+0x%llx", object.module, (unsigned long long)(nameless ? object.address : object.offset));
+}
+
+bool model_same_futex(const struct model_wait *a, const struct model_wait *b)
+{
+    if (*a->shared_at || *b->shared_at)
+        return !strcmp(a->shared_at, b->shared_at);
+    return a->tgid == b->tgid && a->object == b->object;
+}
+
+/* A futex is the same by whichever of its system calls it is waited for. */
+static bool same_wait(const struct model_wait *a, const struct model_wait *b)
+{
+    if (a->reason != b->reason || strcmp(a->place, b->place))
+        return false;
+    if (is_futex(a))
+        return model_same_futex(a, b);
+    return a->tgid == b->tgid && a->object == b->object && a->call == b->call;
+}
+
+static struct model_wait *find_wait(struct model *model, const struct model_wait *wait)
+{
+    for (size_t i = 0; i < model->wait_count; i++)
+        if (same_wait(&model->waits[i], wait))
+            return &model->waits[i];
+    return NULL;
+}
+
+static bool is_library_kind(enum wait_kind kind)
+{
+    return kind >= WAIT_KIND_COND && kind <= WAIT_KIND_CHANNEL;
+}
+
+/* A wait that turned out to be of another class than the kernel thought moves its time in its task's. */
+static void move_class(struct model_task *task, enum model_class from, enum model_class to, uint64_t ns)
+{
+    if (ns > task->waiting[from])
+        ns = task->waiting[from];
+    task->waiting[from] -= ns;
+    task->waiting[to] += ns;
+}
+
+/* A wait that began before the library's probes were attached is the same, but only a later one knows its name. */
+static bool add_to_wait(struct model *model, struct model_wait *wait, const struct entry *entry)
+{
+    if (is_library_kind(entry->stat.key.kind))
+        wait->kind = entry->stat.key.kind;
+    if (!wait->name[0] && entry->stat.name[0])
+        wait->name = model_text(model, "%.*s", WAIT_NAME_MAX - 1, entry->stat.name);
+    wait->count += entry->stat.count;
+    wait->ns += entry->stat.ns;
+    wait->open += entry->open;
+    if (entry->stat.max > wait->max)
+        wait->max = entry->stat.max;
+    histogram_add(&wait->times, entry->stat.buckets, entry->stat.min, entry->stat.max);
+    move_class(&model->tasks[entry->task], model_class_of(entry->counted_as), wait->class, entry->stat.ns);
+    return model_add_part(&wait->parts, &wait->part_count, entry->task, entry->stat.count, entry->stat.ns);
+}
+
+/* Where the library's probes could not be had. */
+static void name_by_records(struct model *model, struct session *session, struct model_wait *wait)
+{
+    const struct records_word *word = wait->reason == WAIT_LOCK || wait->reason == WAIT_FUTEX
+                                          ? records_word_at(session->records, wait->tgid, wait->object)
+                                          : NULL;
+    if (!word)
+        return;
+    wait->kind = model_kind_of_library(word->reason);
+    wait->object = word->reason == MT_WAIT_JOIN ? 0 : word->object;
+    if (word->name[0])
+        wait->name = model_text(model, "%s", word->name);
+    if (wait->kind == WAIT_KIND_READ || wait->kind == WAIT_KIND_WRITE)
+        wait->reason = WAIT_LOCK;
+    else if (wait->kind == WAIT_KIND_SLEEP)
+        wait->reason = WAIT_SLEEP;
+    wait->class = model_class_of(wait->reason);
+}
+
+static bool add_wait(struct model *model, struct session *session, const struct entry *entry)
+{
+    struct model_wait wait = {
+        .reason = entry->stat.key.reason,
+        .kind = entry->stat.key.kind,
+        .class = model_class_of(entry->stat.key.reason),
+        .tgid = (pid_t)model->tasks[entry->task].raw.tgid,
+        .object = entry->stat.key.object,
+        .call = entry->stat.key.call,
+        .shared = entry->stat.shared,
+        .fd = entry->stat.fd,
+        .name = "",
+        .what = "",
+        .shared_at = "",
+        .place = "",
+        .lock = -1,
+        .waker = -1,
+        .waker_name = "",
+    };
+    struct symbols_frame frames[MODEL_FRAMES];
+    size_t count = model_unwind(model, session, entry->task, entry->stat.stack, frames);
+    model_set_frames(model, frames, count, &wait.place, &wait.stack, &wait.frames);
+    model_refine_kind(&wait, frames, count);
+    name_by_records(model, session, &wait);
+    find_interpreter_lock(model, session, &wait, entry->task);
+    find_shared(model, session, &wait, entry->task);
+    struct model_wait *row = find_wait(model, &wait);
+    if (row) {
+        free(wait.stack);
+        return add_to_wait(model, row, entry);
+    }
+    struct model_wait *more = realloc(model->waits, (model->wait_count + 1) * sizeof *more);
+    if (!more) {
+        free(wait.stack);
+        return false;
+    }
+    model->waits = more;
+    more[model->wait_count] = wait;
+    return add_to_wait(model, &more[model->wait_count++], entry);
+}
+
+static int compare_waits(const void *a, const void *b)
+{
+    const struct model_wait *x = a, *y = b;
+    if ((x->class == MODEL_IDLE) != (y->class == MODEL_IDLE))
+        return x->class == MODEL_IDLE ? 1 : -1;
+    return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
+}
+
+bool model_add_waits(struct model *model, struct session *session)
+{
+    struct entries entries = {0};
+    bool good = read_entries(&entries, model, session);
+    if (good)
+        unite_locks(&entries, model);
+    for (size_t i = 0; good && i < entries.count; i++)
+        good = add_wait(model, session, &entries.at[i]);
+    free(entries.at);
+    if (!good)
+        return false;
+    for (size_t i = 0; i < model->wait_count; i++) {
+        struct model_wait *wait = &model->waits[i];
+        model_sort_parts(wait->parts, wait->part_count);
+        name_wait(model, session, wait, wait->parts[0].task);
+    }
+    if (model->wait_count)
+        qsort(model->waits, model->wait_count, sizeof *model->waits, compare_waits);
+    return true;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One symbol context a process, in a list that is searched from its end: the newest are asked for most. Number and time
+ * are bounded: of ten thousand short processes the functions of some hundred are named, and reading mappings never
+ * takes more than a small share of the recording.
+ */
+#include "names.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_PROCESSES 512
+#define MAX_LIBRARIES 8
+#define PAUSE_NS      5000000  /* between two readings of the same process's mappings */
+#define ALLOWANCE_NS  30000000 /* time that reading may take at once, */
+#define SHARE         32       /* and one part in so many of the recording */
+#define LIBRARY       "/liblinuxmt.so"
+#define RECORDS       "/memfd:linuxmt-tasks"
+
+struct process {
+    pid_t tgid;
+    struct symbols *symbols; /* NULL: not opened yet */
+    uint64_t read_at;
+    bool dirty;
+    bool library;  /* maps liblinuxmt */
+    bool reported; /* and names_library_user has said so */
+    bool denied;   /* its mappings may not be read */
+};
+
+struct names {
+    struct process processes[MAX_PROCESSES];
+    size_t count;
+    char *libraries[MAX_LIBRARIES];
+    size_t library_count, libraries_given;
+    uint64_t opened_at, spent;
+};
+
+static uint64_t clock_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+struct names *names_open(void)
+{
+    struct names *names = calloc(1, sizeof *names);
+    if (names)
+        names->opened_at = clock_now();
+    return names;
+}
+
+void names_close(struct names *names)
+{
+    if (!names)
+        return;
+    for (size_t i = 0; i < names->count; i++)
+        symbols_close(names->processes[i].symbols);
+    for (size_t i = 0; i < names->library_count; i++)
+        free(names->libraries[i]);
+    free(names);
+}
+
+static struct process *find_process(struct names *names, pid_t tgid)
+{
+    for (size_t i = names->count; i-- > 0;)
+        if (names->processes[i].tgid == tgid)
+            return &names->processes[i];
+    return NULL;
+}
+
+void names_expect_library(struct names *names, const char *path)
+{
+    for (size_t i = 0; i < names->library_count; i++)
+        if (!strcmp(names->libraries[i], path))
+            return;
+    char *copy = names->library_count < MAX_LIBRARIES ? strdup(path) : NULL;
+    if (copy)
+        names->libraries[names->library_count++] = copy;
+}
+
+/* The library as mtrace can open it: the process may see another file system. */
+static void expect_as_seen(struct names *names, const struct process *process, const char *path)
+{
+    char seen[4096 + 64];
+    snprintf(seen, sizeof seen, "/proc/%d/root%s", process->tgid, path);
+    char *real = realpath(seen, NULL);
+    names_expect_library(names, real ? real : path);
+    free(real);
+}
+
+/* A program that has the library's task records and no library has it within itself. */
+static void expect_program(struct names *names, const struct process *process)
+{
+    char name[64], path[4096];
+    snprintf(name, sizeof name, "/proc/%d/exe", process->tgid);
+    ssize_t length = readlink(name, path, sizeof path - 1);
+    if (length <= 0)
+        return;
+    path[length] = 0;
+    expect_as_seen(names, process, path);
+}
+
+static void look_for_library(struct names *names, struct process *process)
+{
+    char name[64], line[4096 + 128];
+    bool records = false;
+    snprintf(name, sizeof name, "/proc/%d/maps", process->tgid);
+    FILE *maps = process->library ? NULL : fopen(name, "re");
+    if (!maps)
+        return;
+    while (!process->library && fgets(line, sizeof line, maps)) {
+        char *path = strchr(line, '/');
+        records |= path && strstr(path, RECORDS);
+        if (!path || !strstr(path, LIBRARY))
+            continue;
+        path[strcspn(path, "\n")] = 0;
+        expect_as_seen(names, process, path);
+        process->library = true;
+    }
+    fclose(maps);
+    if (records && !process->library) {
+        expect_program(names, process);
+        process->library = true;
+    }
+}
+
+const char *names_error(const struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (names->processes[i].symbols && symbols_error(names->processes[i].symbols) && names->processes[i].denied)
+            return symbols_error(names->processes[i].symbols);
+    return NULL;
+}
+
+static struct process *add_process(struct names *names, pid_t tgid)
+{
+    if (names->count == MAX_PROCESSES)
+        return NULL;
+    struct process *process = &names->processes[names->count++];
+    *process = (struct process){.tgid = tgid};
+    return process;
+}
+
+/* Returns false if the process has gone before it was ever read. */
+static bool read_process(struct names *names, struct process *process)
+{
+    uint64_t start = clock_now();
+    if (!process->symbols)
+        process->symbols = symbols_open(process->tgid);
+    if (process->symbols)
+        process->denied = symbols_refresh(process->symbols) == -EACCES;
+    look_for_library(names, process);
+    process->dirty = false;
+    process->read_at = clock_now();
+    names->spent += process->read_at - start;
+    return process->symbols && (!symbols_error(process->symbols) || kill(process->tgid, 0) == 0 || errno != ESRCH);
+}
+
+static void forget_process(struct names *names, struct process *process)
+{
+    symbols_close(process->symbols);
+    *process = names->processes[--names->count];
+}
+
+/* Reads it if enough time has passed, else leaves it for later. */
+static void consider(struct names *names, struct process *process)
+{
+    uint64_t now = clock_now();
+    process->dirty = true;
+    if (now - process->read_at > PAUSE_NS && names->spent < ALLOWANCE_NS + (now - names->opened_at) / SHARE &&
+        !read_process(names, process))
+        forget_process(names, process);
+}
+
+void names_touch(struct names *names, pid_t tgid)
+{
+    struct process *process = find_process(names, tgid);
+    if (!process)
+        process = add_process(names, tgid);
+    if (process)
+        consider(names, process);
+}
+
+void names_changed(struct names *names, pid_t tgid)
+{
+    struct process *process = find_process(names, tgid);
+    if (process)
+        process->dirty = true;
+}
+
+bool names_tick(struct names *names)
+{
+    bool more = false;
+    for (size_t i = names->count; i-- > 0;)
+        if (names->processes[i].dirty)
+            consider(names, &names->processes[i]);
+    for (size_t i = 0; i < names->count; i++)
+        more |= names->processes[i].dirty;
+    return more;
+}
+
+struct symbols *names_of(struct names *names, pid_t tgid, pid_t parent)
+{
+    struct process *process = find_process(names, tgid);
+    if (!process || !process->symbols || symbols_error(process->symbols)) {
+        struct process *older = find_process(names, parent);
+        process = older && older->symbols ? older : process;
+    }
+    return process ? process->symbols : NULL;
+}
+
+char *names_new_library(struct names *names)
+{
+    return names->libraries_given < names->library_count ? names->libraries[names->libraries_given++] : NULL;
+}
+
+pid_t names_library_user(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        struct process *process = &names->processes[i];
+        if (process->library && !process->reported) {
+            process->reported = true;
+            return process->tgid;
+        }
+    }
+    return 0;
+}
