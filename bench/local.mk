@@ -46,5 +46,4 @@ bench_trace_CFLAGS = $(AM_CFLAGS) -O2
 bench_trace_LDADD = -lpthread
 bench_trace_LDFLAGS = $(BENCH_LINK)
 
-EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-python.py bench/queue-boost.cc bench/queue-python.py bench/threadpool.py
-EXTRA_DIST += bench/run bench/queue-boost.cc bench/pool.py bench/queue-python.py bench/threadpool.py
+EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-python.py bench/pool.py bench/queue-boost.cc bench/queue-python.py bench/threadpool.py

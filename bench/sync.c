@@ -65,8 +65,8 @@ static int mt_nothing(void *arg)
         OK(release);                    \
     }
 MT_STEP(rlock, mt_rlock_acquire(&m_rlock, MT_FOREVER), mt_rlock_release(&m_rlock))
-MT_STEP(read, mt_rwlock_acquire_read(&m_rwlock, MT_FOREVER), mt_rwlock_release_read(&m_rwlock))
-MT_STEP(write, mt_rwlock_acquire_write(&m_rwlock, MT_FOREVER), mt_rwlock_release_write(&m_rwlock))
+MT_STEP(read_step, mt_rwlock_acquire_read(&m_rwlock, MT_FOREVER), mt_rwlock_release_read(&m_rwlock))
+MT_STEP(write_step, mt_rwlock_acquire_write(&m_rwlock, MT_FOREVER), mt_rwlock_release_write(&m_rwlock))
 MT_STEP(robust, mt_robust_acquire(&m_robust, MT_FOREVER), mt_robust_release(&m_robust))
 MT_STEP(pilock, mt_pilock_acquire(&m_pilock, MT_FOREVER), mt_pilock_release(&m_pilock))
 MT_STEP(sem_step, mt_sem_acquire(&m_sem, MT_FOREVER), mt_sem_release(&m_sem, 1))
@@ -114,8 +114,8 @@ static void mt_set_up(void)
 }
 
 static const struct subject ours[] = {
-    {"rlock", mt_rlock, NULL},          {"read", mt_read, NULL},
-    {"write", mt_write, NULL},          {"robust", mt_robust, NULL},
+    {"rlock", mt_rlock, NULL},          {"read", mt_read_step, NULL},
+    {"write", mt_write_step, NULL},          {"robust", mt_robust, NULL},
     {"pilock", mt_pilock, NULL},        {"sem", mt_sem_step, mt_sem_hand},
     {"once", mt_once_step, NULL},       {"local", mt_local_step, NULL},
     {"cond", mt_notify, mt_cond_hand},  {"event", NULL, mt_event_hand},
