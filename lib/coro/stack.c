@@ -153,6 +153,12 @@ static struct mt__stack *cut(struct class *class, size_t size, int *error)
 
 /* -- Taking and giving -------------------------------------------------------------------------------------------- */
 
+/* Changed under the guard; the one look at it without the guard is only a guess at whether there are enough. */
+static void count(struct class *class, long more)
+{
+    __atomic_store_n(&class->kept, class->kept + (size_t)more, __ATOMIC_RELAXED);
+}
+
 struct mt__stack *mt__stack_take(size_t size, int *error)
 {
     struct class *class;
@@ -168,7 +174,7 @@ struct mt__stack *mt__stack_take(size_t size, int *error)
     stack = class->free;
     if (stack) {
         class->free = stack->next;
-        class->kept--;
+        count(class, -1);
     } else {
         stack = cut(class, size, error);
     }
@@ -200,7 +206,7 @@ void mt__stack_give(struct mt__stack *stack)
     mt__mini_acquire(&guard);
     stack->next = class->free;
     class->free = stack;
-    class->kept++;
+    count(class, 1);
     mt__mini_release(&guard);
 }
 
