@@ -60,6 +60,8 @@ static struct mt__coro *choose(struct mt__hub *hub)
     }
     while (!(next = take_ready(hub)))
         turn(hub, 1);
+    if (next == &hub->root && hub->disarmed)
+        turn(hub, 0);
     return next;
 }
 
@@ -188,6 +190,7 @@ static void turn(struct mt__hub *hub, int idle)
     mt__park_arm_new(hub);
     if (idle)
         watch_root(hub);
+    hub->disarmed = 0;
     if (idle && !hub->ready)
         sleep_in_loop(hub);
     else
@@ -265,6 +268,7 @@ static void forked(void)
     memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
     hub->table.count = hub->table.shared = 0;
     hub->new_links = NULL;
+    mt__park_forget_arms(hub);
     hub->timers.count = 0;
     hub->ops = 0;
     hub->root_cancel.word = NULL;
@@ -300,7 +304,8 @@ static void free_hub(struct mt__hub *hub)
     free(hub);
 }
 
-/* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread. */
+/* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread; and so are the
+ * arms, for each may have taken a wake that has to be passed on. */
 static void end(void)
 {
     struct mt__hub *hub = mt__hub;
@@ -308,10 +313,11 @@ static void end(void)
     hub->ending = 1;
     for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
         mt__coro_kill_here(hub, coro);
-    while (hub->living_count) {
+    while (hub->living_count || hub->armed) {
         struct mt__parked parked = {0};
         hub->root.parked = NULL;
         mt__park_time(hub, &parked, mt_after(SLICE));
+        mt__park_disarm_all(hub);
     }
     mt__hook_set(NULL);
     mt__at_end = NULL;

@@ -192,6 +192,8 @@ struct mt__hub {
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
     struct mt__arm *free_arms, *chunks;
+    size_t armed;  /* arms under way */
+    int disarmed;  /* some of them have lost their waiters since the last turn */
     struct mt__arm root_cancel;
     struct mt__letters letters;
     struct mt__helper *helpers;
@@ -226,6 +228,8 @@ unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
 void mt__park_arm_new(struct mt__hub *hub);
 void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
+void mt__park_disarm_all(struct mt__hub *hub);
+void mt__park_forget_arms(struct mt__hub *hub);
 int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
 
 #endif

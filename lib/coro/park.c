@@ -12,6 +12,10 @@
  * was one, lives on without it until its completion, for which the kernel was asked by a cancel: if that says "woken",
  * then a wake was spent on somebody who had left, and it is passed on to the next
  *
+ * Such an arm is a waiter that nobody stands behind: a wake that it takes is lost to the others until the hub's next
+ * turn. So there is one before the thread itself goes on, which may not come back to the hub for long, and a hub that
+ * ends waits for all of them.
+ *
  * A time. Timers are the hub's own; nothing is told to the kernel but the first of them, by the turn that sleeps.
  *
  * An operation. Whoever gives up asks the loop to cancel it and waits for its completion all the same: until then the
@@ -103,6 +107,8 @@ static struct mt__arm *arm_new(struct mt__hub *hub)
 
 void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm)
 {
+    hub->armed -= arm->word != NULL;
+    arm->word = NULL;
     arm->next = hub->free_arms;
     hub->free_arms = arm;
 }
@@ -124,10 +130,32 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
 static void disarm(struct mt__hub *hub, struct mt__arm *arm)
 {
     arm->link = NULL;
+    hub->disarmed = 1;
     if (hub->futex_by_loop)
         hub->loop->futex_cancel(hub, arm);
     else
         mt__helper_cancel(hub, arm);
+}
+
+/* Once more, for all that have lost their waiters: a cancel may have found no room. */
+void mt__park_disarm_all(struct mt__hub *hub)
+{
+    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
+        for (int i = 1; i < ARMS; i++)
+            if (chunk[i].word && !chunk[i].link)
+                disarm(hub, &chunk[i]);
+}
+
+/* In a fork's child nothing is under way. */
+void mt__park_forget_arms(struct mt__hub *hub)
+{
+    hub->free_arms = NULL;
+    hub->armed = 0;
+    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
+        for (int i = 1; i < ARMS; i++) {
+            chunk[i].word = NULL;
+            mt__arm_free(hub, &chunk[i]);
+        }
 }
 
 static void new_add(struct mt__hub *hub, struct mt__link *link)
@@ -161,6 +189,7 @@ static int arm_link(struct mt__hub *hub, struct mt__link *link)
                             .word = link->word,
                             .expected = link->expected,
                             .flags = link->flags};
+    hub->armed++;
     error = hub->futex_by_loop ? hub->loop->futex(hub, arm) : mt__helper_futex(hub, arm);
     if (error) {
         mt__arm_free(hub, arm);

@@ -305,6 +305,56 @@ static void no_wake_is_lost(void **state)
     assert_int_equal(taken, 3000);
 }
 
+struct stale {
+    struct mt_sem sem;
+    struct mt_event left, over;
+};
+
+static int give_up_soon(void *arg)
+{
+    return mt_sem_acquire(arg, mt_after(MT_MS(20))) == -ETIMEDOUT ? 0 : -EIO;
+}
+
+/* Its coroutine has left the semaphore; then the thread does not come back to its hub. */
+static int block_the_hub(void *arg)
+{
+    struct stale *stale = arg;
+    struct mt_task *task = mt_coro_spawn(give_up_soon, &stale->sem, NULL);
+    int result = task ? mt_task_join(task, soon()) : -errno;
+
+    mt_task_release(task);
+    mt_event_set(&stale->left);
+    while (!mt_event_is_set(&stale->over))
+        usleep(1000);
+    return result;
+}
+
+static int take_one(void *arg)
+{
+    return mt_sem_acquire(arg, MT_FOREVER); /* at a deadline it would look again, and find it */
+}
+
+/* What a hub has armed for somebody who has left must not take the wake of another. */
+static void who_has_left_takes_no_wake(void **state)
+{
+    static struct stale stale;
+    struct mt_task *blocker, *taker;
+
+    mt_sem_init(&stale.sem, 0, NULL, 0);
+    mt_event_init(&stale.left, NULL, 0);
+    mt_event_init(&stale.over, NULL, 0);
+    blocker = spawn(block_the_hub, &stale);
+    assert_int_equal(mt_event_wait(&stale.left, soon()), 0);
+    taker = spawn(take_one, &stale.sem);
+    while (mt_task_state(taker) != MT_WAITING)
+        usleep(1000);
+    usleep(20000); /* from the state to the system call */
+    assert_int_equal(mt_sem_release(&stale.sem, 1), 0);
+    assert_int_equal(finish(taker), 0);
+    mt_event_set(&stale.over);
+    assert_int_equal(finish(blocker), 0);
+}
+
 /* -- Queues, processes, pools ------------------------------------------------------------------------------------- */
 
 struct line {
@@ -484,6 +534,7 @@ int main(void)
         cmocka_unit_test(conditions_and_barriers),
         cmocka_unit_test(a_thread_and_a_coroutine_wake_each_other),
         cmocka_unit_test(no_wake_is_lost),
+        cmocka_unit_test(who_has_left_takes_no_wake),
         cmocka_unit_test(a_thread_a_process_and_a_coroutine_share_a_queue),
         cmocka_unit_test(a_pool_and_a_process_are_awaited_while_others_run),
         cmocka_unit_test(any_of_several_locks),
