@@ -68,6 +68,9 @@ static void test_full(void **state)
 
 static void test_add_and_discard(void **state)
 {
+    if (forks_child_has_no_hub())
+        skip();
+
     struct mt_group *group = group_of(0, 0);
     struct mt_task *tasks[3] = {mt_thread_spawn(wait_for_ever, NULL, NULL), mt_coro_spawn(wait_for_ever, NULL, NULL),
                                 mt_process_spawn(wait_for_ever, NULL, 0, NULL)};

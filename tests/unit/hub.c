@@ -384,6 +384,9 @@ static int put_ten_from_a_process(void *arg)
 
 static void a_thread_a_process_and_a_coroutine_share_a_queue(void **state)
 {
+    if (forks_child_has_no_hub())
+        skip();
+
     struct mt_queue *queue = mt_queue_new(&(struct mt_queue_options){.capacity = 4, .message_max = 16});
     int fd = mt_queue_fd(queue), counts[3] = {0};
     struct line by_thread = {queue, "thread"}, by_coroutine = {queue, "coroutine"};

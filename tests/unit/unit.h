@@ -42,6 +42,12 @@
 #define TSAN 0
 #endif
 
+/* A fork's child of a process with threads may start none of its own under ThreadSanitizer, and a hub on epoll has helpers. */
+static inline int forks_child_has_no_hub(void)
+{
+    return TSAN && strcmp(mt_loop_name(), "uring") != 0;
+}
+
 /* How often something is done that is worth doing very often: MT_TEST_SHARE=10 asks for a tenth of it, and so do
  * sanitizers. */
 static inline int often(int times)
