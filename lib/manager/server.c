@@ -94,12 +94,13 @@ static void receive_visitor(struct mt__server *server, struct mt_listener *liste
         .fd = fd,
         .passed_fd = -1,
     };
+    __atomic_add_fetch(&server->visitor_count, 1, __ATOMIC_RELAXED); /* before it can be asked how many there are */
     if (watch(server, fd, EPOLLRDHUP | EPOLLET, (uint32_t)(visitor - server->visitors), visitor->serial) == 0)
         visitor->task = mt_thread_spawn(mt__visitor_main, visitor, &options);
-    if (visitor->task)
-        __atomic_add_fetch(&server->visitor_count, 1, __ATOMIC_RELAXED);
-    else
+    if (!visitor->task) {
+        __atomic_sub_fetch(&server->visitor_count, 1, __ATOMIC_RELAXED);
         close(fd);
+    }
 }
 
 static void accept_at(struct mt__server *server, unsigned which)
