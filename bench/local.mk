@@ -4,8 +4,9 @@ BENCHES = bench/coro bench/lock bench/pool bench/process bench/queue bench/sync 
 	bench/trace
 EXTRA_PROGRAMS += $(BENCHES)
 CLEANFILES += $(BENCHES)
-.PHONY: bench
-bench: $(BENCHES) bench/coro-boost bench/queue-boost
+.PHONY: bench bench-programs
+bench-programs: $(BENCHES)
+bench: bench-programs bench/coro-boost bench/queue-boost
 
 # Peers in C++: where there is no Boost or no compiler for it, bench/run leaves it out and says so.
 CLEANFILES += bench/coro-boost bench/queue-boost

@@ -402,7 +402,7 @@ static void fill_the_tables(void)
 {
     struct mt_lock outer = MT_LOCK_INIT_NAMED("outermost"), inner[4];
     struct mt_lockorder_stats stats;
-    static char names[5000][16];
+    static char names[5000][20];
 
     for (int i = 0; i < 5000; i++) {
         snprintf(names[i], sizeof names[i], "number %d", i);
