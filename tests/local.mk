@@ -266,7 +266,7 @@ check_PROGRAMS += %D%/backend
 
 .PHONY: check-unit
 check-unit:
-	$(MAKE) check TESTS='$(UNIT_TESTS) $(STRESS_TESTS)'
+	$(MAKE) check TESTS='$(UNIT_TESTS) $(MTRACE_TESTS) $(STRESS_TESTS)'
 
 # mtrace on stuck processes: the symbolizer, and live tests that need root for most of what they look at.
 STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t

@@ -99,7 +99,7 @@ for sanitizer in address,undefined thread; do
             wait -n
         done
         begin "all is built without a warning, and the unit tests and the stress test pass, under -fsanitize=$sanitizer" "$sanitizer" "$CC" \
-            check-unit CFLAGS="-O1 -g -Werror" --enable-sanitizer="$sanitizer" "$mtrace" --with-tests
+            "all check-unit" CFLAGS="-O1 -g -Werror" --enable-sanitizer="$sanitizer" "$mtrace" --with-tests
     fi
 done
 

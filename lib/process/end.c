@@ -4,8 +4,11 @@
  * pidfd, and the first to find it readable takes the end from the kernel (collect), under the task's guard and once:
  *
  *   living      collected 0, done 0
- *   collected   collected 1, done 0: exit and outcome are being filled in by that one joiner; others look again
- *   done        done 1, for good; the block is gone, the pidfd stays with the handle
+ *   collected   collected 1, done 0: exit and outcome are being filled in by that one joiner
+ *   done        done 1: the calls linked to the end are being made by him, and only for him it has ended yet
+ *   settled     settled 1, for good; the block is gone, the pidfd stays with the handle
+ *
+ * Whoever else joins a collected process waits for `settled`: so a join comes after the calls, whoever makes them.
  *
  * A handle that goes while the process lives leaves it to the reaper, one thread that waits for all such, so that no
  * zombie stays and no failure is silent.
@@ -19,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -116,6 +120,25 @@ static int judge(struct mt_task *task, struct mt__process *process, int known)
     return -ECHILD;
 }
 
+static int has_settled(const struct mt_task *task)
+{
+    const struct mt__process *process = task->resource;
+
+    return __atomic_load_n(&process->settled, __ATOMIC_ACQUIRE) ||
+           (__atomic_load_n(&task->done, __ATOMIC_ACQUIRE) && process->collector == mt__self());
+}
+
+static int is_collected(struct mt_task *task)
+{
+    const struct mt__process *process = task->resource;
+    int collected;
+
+    mt__mini_acquire(&task->guard);
+    collected = process->collected;
+    mt__mini_release(&task->guard);
+    return collected;
+}
+
 /* 1: the process has ended and the task is done. */
 static int collect(struct mt_task *task)
 {
@@ -123,20 +146,24 @@ static int collect(struct mt_task *task)
     struct mt__start *start;
     int mine = 0, known = 1;
 
-    if (__atomic_load_n(&task->done, __ATOMIC_ACQUIRE))
+    if (has_settled(task))
         return 1;
     mt__mini_acquire(&task->guard);
     if (!process->collected)
         mine = process->collected = take(process->pidfd, &process->exit, &known);
+    if (mine)
+        process->collector = mt__self();
     mt__mini_release(&task->guard);
     if (!mine)
-        return (int)__atomic_load_n(&task->done, __ATOMIC_ACQUIRE);
+        return has_settled(task);
     mt__task_finish(task, judge(task, process, known));
     mt__mini_acquire(&task->guard);
     start = process->start;
     process->start = NULL; /* first: the child of a fork at this moment must not free it again */
     mt__mini_release(&task->guard);
     mt__start_free(start, process->start_size);
+    __atomic_store_n(&process->settled, 1, __ATOMIC_RELEASE);
+    mt__wake(&process->settled, UINT_MAX, 0);
     return 1;
 }
 
@@ -146,6 +173,7 @@ static int join_process(struct mt_task *task, mt_deadline deadline, const char *
 {
     struct mt__process *process = task->resource;
     struct mt__wait wait = {
+        .word = &process->settled,
         .reason = MT_WAIT_JOIN,
         .owner = (uint32_t)process->pid,
         .object = (const void *)(uintptr_t)task->record->id,
@@ -163,9 +191,10 @@ static int join_process(struct mt_task *task, mt_deadline deadline, const char *
     if (result)
         return result;
     do {
-        result = mt__wait_round_fd(&wait, process->pidfd, POLLIN, deadline);
+        result = is_collected(task) ? mt__wait_round(&wait, 0, deadline)
+                                    : mt__wait_round_fd(&wait, process->pidfd, POLLIN, deadline);
     } while (!collect(task) && !result);
-    return mt__wait_end(&wait, __atomic_load_n(&task->done, __ATOMIC_ACQUIRE) ? 0 : result);
+    return mt__wait_end(&wait, has_settled(task) ? 0 : result);
 }
 
 static int kill_process(struct mt_task *task)
@@ -209,7 +238,7 @@ static int reap_all(void *arg)
         if (epoll_wait(epoll, &event, 1, -1) < 1)
             continue;
         task = event.data.ptr;
-        if (!collect(task))
+        if (!collect(task) && !is_collected(task))
             continue;
         epoll_ctl(epoll, EPOLL_CTL_DEL, ((struct mt__process *)task->resource)->pidfd, NULL);
         mt__task_drop(task);

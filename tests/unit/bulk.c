@@ -170,7 +170,7 @@ static void hear(struct mt_task *task, void *arg)
 static void test_link(void **state)
 {
     for (int kind = MT_THREAD; kind <= MT_COROUTINE; kind++) {
-        struct mt_task *task = spawn_kind(kind, sleep_ms, (void *)20);
+        struct mt_task *task = spawn_kind(kind, sleep_ms, (void *)(intptr_t)200);
         struct heard heard = {0}, taken_back = {0};
         assert_int_equal(mt_task_link(task, hear, &taken_back), 0);
         assert_int_equal(mt_task_link(task, hear, &heard), 0);
@@ -187,6 +187,30 @@ static void test_link(void **state)
         assert_int_equal(heard.times, 2);
         assert_int_equal(heard.in_itself, 0);
         assert_int_equal(mt_task_unlink(task, hear, &heard), -ESRCH);
+        mt_task_release(task);
+    }
+}
+
+static void hear_slowly(struct mt_task *task, void *arg)
+{
+    int joined = mt_task_join(task, MT_NOWAIT);
+
+    mt_sleep(MT_MS(30));
+    if (!joined || joined == -EDEADLK) /* here it has ended, or is the caller itself */
+        hear(task, arg);
+}
+
+/* Whoever makes the call, and however long it takes. */
+static void test_a_join_comes_after_the_calls(void **state)
+{
+    for (int kind = MT_THREAD; kind <= MT_COROUTINE; kind++) {
+        struct mt_task *task = spawn_kind(kind, sleep_ms, (void *)5);
+        struct heard heard = {0};
+        assert_int_equal(mt_task_link(task, hear_slowly, &heard), 0);
+        while (mt_task_is_alive(task))
+            mt_sleep(MT_MS(1));
+        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(heard.times, 1);
         mt_task_release(task);
     }
 }
@@ -247,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_joinall_well),
         cmocka_unit_test(test_value),
         cmocka_unit_test(test_link),
+        cmocka_unit_test(test_a_join_comes_after_the_calls),
         cmocka_unit_test(test_link_to_a_process_that_nobody_joins),
         cmocka_unit_test(test_link_to_one_killed_before_its_start),
         cmocka_unit_test(test_many),
