@@ -18,6 +18,7 @@ __thread struct mt__here mt__here __attribute__((tls_model("initial-exec")));
 __thread struct mt_task *mt__running __attribute__((tls_model("initial-exec")));
 __thread void (*mt__at_end)(void) __attribute__((tls_model("initial-exec")));
 
+uint32_t mt__cloned;
 static struct mt__mini registry;
 static struct mt_task *tasks;
 static struct mt_task *first_thread; /* the task of the process's first thread, while it is on the list */
@@ -112,7 +113,7 @@ static void task_free(struct mt_task *task)
 
 void mt__task_drop(struct mt_task *task)
 {
-    if (__atomic_sub_fetch(&task->references, 1, __ATOMIC_ACQ_REL))
+    if (mt__add(&task->references, -1u))
         return;
     if (task->kind && task->kind->keep && task->kind->keep(task))
         return;
@@ -249,7 +250,7 @@ static void start(void)
 
 /* -- Threads that the library did not make ------------------------------------------------------------------------ */
 
-static struct mt_task *adopt(void)
+struct mt_task *mt__self_new(void)
 {
     uint32_t tid = (uint32_t)mt__sys(SYS_gettid);
     char name[16] = "";
@@ -269,9 +270,4 @@ static struct mt_task *adopt(void)
     }
     pthread_setspecific(foreign_exit, task); /* without room for it the task is only never taken off the list */
     return task;
-}
-
-struct mt_task *mt__self(void)
-{
-    return __builtin_expect(mt__running != NULL, 1) ? mt__running : adopt();
 }

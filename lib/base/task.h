@@ -93,7 +93,11 @@ extern __thread struct mt_task *mt__running __attribute__((tls_model("initial-ex
 extern __thread void (*mt__at_end)(void) __attribute__((tls_model("initial-exec")));
 
 /* The running task of this thread, made for a thread that is new to the library; NULL: no memory. */
-struct mt_task *mt__self(void);
+struct mt_task *mt__self_new(void);
+static inline struct mt_task *mt__self(void)
+{
+    return __builtin_expect(mt__running != NULL, 1) ? mt__running : mt__self_new();
+}
 
 /* As mt__self, but NULL for a thread that has not been here. */
 struct mt_task *mt__self_if_known(void);

@@ -10,6 +10,7 @@
 #include "base/probe.h"
 #include "coro/coro.h"
 #include "coro/greenlet.h"
+#include "task/deadlock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -122,7 +123,7 @@ static void expire(struct mt__hub *hub)
 
     if (!hub->timers.count)
         return;
-    now = mt_now();
+    now = mt__wait_clock = mt_now();
     while ((timer = mt__timers_expired(&hub->timers, now)))
         mt__parked_end(hub, timer->parked, -ETIMEDOUT);
 }
@@ -186,8 +187,10 @@ static void turn(struct mt__hub *hub, int idle)
     hub->turns++;
     read_letters(hub);
     mt__park_arm_new(hub);
-    if (idle)
+    if (idle) {
         watch_root(hub);
+        expire(hub); /* a time that has passed is none to sleep to */
+    }
     if (idle && !hub->ready)
         sleep_in_loop(hub);
     else
@@ -198,13 +201,18 @@ static void turn(struct mt__hub *hub, int idle)
 
 /* -- The way to wait ---------------------------------------------------------------------------------------------- */
 
+static int checked(struct mt__wait *wait, int result)
+{
+    return result == MT__PARK_SUSPECT ? mt__deadlock_check_now(wait) : result;
+}
+
 static int park(struct mt__wait *wait, uint32_t expected, mt_deadline until)
 {
     struct mt__link link = {.word = wait->word, .expected = expected, .flags = wait->flags};
 
     if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
         return 0;
-    return mt__park_words(wait, &link, wait->flags & MT__WAIT_TIME ? 0 : 1, until);
+    return checked(wait, mt__park_words(wait, &link, wait->flags & MT__WAIT_TIME ? 0 : 1, until));
 }
 
 static int park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
@@ -217,7 +225,7 @@ static int park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_
             return 0;
         links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
     }
-    return mt__park_words(wait, links, count, until);
+    return checked(wait, mt__park_words(wait, links, count, until));
 }
 
 static void yield(void)

@@ -131,6 +131,8 @@ struct mt__link {
     struct mt__arm *arm;                   /* NULL: not armed */
 };
 
+#define MT__PARK_SUSPECT 1 /* the result of a park that closes a circle: whoever waited looks for himself */
+
 struct mt__parked {
     struct mt__coro *coro; /* NULL once it is ready again */
     struct mt__wait *wait;

@@ -21,6 +21,7 @@
  */
 #include "coro/hub.h"
 #include "base/clock.h"
+#include "task/deadlock.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -170,6 +171,15 @@ static int arm_link(struct mt__hub *hub, struct mt__link *link)
     return 0;
 }
 
+/* The first look at a wait that may close a circle: most are over before they come here. */
+static int is_in_circle(struct mt__wait *wait)
+{
+    if (!wait->suspect)
+        return 0;
+    wait->suspect = 0;
+    return mt__deadlock_is_near(wait);
+}
+
 /* Words that have changed already need no kernel. What cannot be armed stays new: the hub then sleeps in slices. */
 void mt__park_arm_new(struct mt__hub *hub)
 {
@@ -181,6 +191,10 @@ void mt__park_arm_new(struct mt__hub *hub)
             while (next && next->parked == link->parked) /* they go with it */
                 next = next->next_new;
             mt__parked_end(hub, link->parked, 0);
+        } else if (is_in_circle(link->parked->wait)) {
+            while (next && next->parked == link->parked)
+                next = next->next_new;
+            mt__parked_end(hub, link->parked, MT__PARK_SUSPECT);
         } else if (arm_link(hub, link)) {
             return;
         } else {

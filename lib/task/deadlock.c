@@ -5,7 +5,8 @@
  * An edge leads from a task that waits for a lock (or a once) to the task whose tid the word holds, and from one that
  * joins to the one it joins, or for a future to the worker that runs its task. A circle can only be closed by a task
  * that begins to wait, never by one that takes a lock (it runs); so it is enough that each task looks once, after it
- * has published its wait.
+ * has published its wait: at once, or in a hub when the wait has lasted to a turn. The last of a circle to look finds
+ * it, as all the others have published theirs by then.
  *
  * Why a circle that is found is real: it is walked twice. A record's sequence has not changed between the walks, so
  * that task has waited, without a break, from the first look to the second, and so has each other. In that time it
@@ -255,7 +256,29 @@ static void report(const struct member *members, int count)
         return; /* there is nowhere left to say it */
 }
 
+int mt__deadlock_is_near(struct mt__wait *wait)
+{
+    struct member *members = mt__alloc(LONGEST * sizeof *members);
+    int count;
+
+    if (!members)
+        return 0;
+    mt__tasks_acquire();
+    count = walk(wait->task, members);
+    mt__tasks_release();
+    free(members);
+    return count > 0;
+}
+
 int mt__deadlock_check(struct mt__wait *wait)
+{
+    if (!mt__hook())
+        return mt__deadlock_check_now(wait);
+    wait->suspect = current_policy() != MT_DEADLOCK_OFF;
+    return 0;
+}
+
+int mt__deadlock_check_now(struct mt__wait *wait)
 {
     enum mt_deadlock_policy what = current_policy();
     struct member *members;
