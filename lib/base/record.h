@@ -63,6 +63,9 @@ struct mt__record *
 mt__record_new(void); /* zeroed; a private one that nobody else sees when the table is full; NULL: no memory */
 void mt__record_free(struct mt__record *record);
 
+/* It is free for those who look, but stays its owner's, who fills it in again. */
+void mt__record_rest(struct mt__record *record);
+
 /* In a fork's child: a table of its own, a copy of the parent's, in its place. */
 void mt__records_after_fork(void);
 

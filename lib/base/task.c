@@ -2,6 +2,10 @@
  *
  * The registry of the process's tasks, and the task that runs on each thread. Invariant: a task is on the list from
  * mt__task_new to its last reference; its record is taken and given back under the same lock, `registry`.
+ *
+ * A coroutine's end and the next one's beginning need no lock: it stays on the list with its record while it is spare,
+ * not there, done, without a reference and with a record of kind 0. Whoever walks the list passes it over, or if it has
+ * come back meanwhile, has met the new one; so all that is looked at on such a walk is written atomically.
  */
 #include "base/task.h"
 #include "base/probe.h"
@@ -26,6 +30,13 @@ static uint64_t last_id;
 static pthread_key_t foreign_exit; /* its destructor ends the tasks of threads that the library did not make */
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
+static uint64_t next_id(void)
+{
+    if (!mt__is_single())
+        return __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+    return ++last_id;
+}
+
 static void link_task(struct mt_task *task)
 {
     task->next = tasks;
@@ -45,31 +56,74 @@ static void unlink_task(struct mt_task *task)
         tasks = task->next;
 }
 
+/* In the middle of a change of the record. */
+static void describe(struct mt__record *record, enum mt_kind kind, const char *name)
+{
+    uint64_t id = next_id();
+
+    __atomic_store_n(&record->id, id, __ATOMIC_RELAXED);
+    record->kind = kind;
+    mt__record_state(record, MT_READY);
+    record->spawner = mt__running ? mt__running->record->id : 0;
+    record->name[0] = 0;
+    if (name)
+        strncpy(record->name, name, sizeof record->name - 1);
+    else if (kind != MT_COROUTINE) /* made too often for that: whoever reads the record makes up a name */
+        snprintf(record->name, sizeof record->name, "thread-%llu", (unsigned long long)id);
+}
+
 int mt__task_init(struct mt_task *task, enum mt_kind kind, const char *name)
 {
     struct mt__record *record;
 
     mt__mini_acquire(&registry);
     record = task->record = mt__record_new();
-    if (record) {
-        record->id = ++last_id;
+    if (record)
         link_task(task);
-    }
     mt__mini_release(&registry);
     if (!record)
         return -ENOMEM;
-    record->kind = kind;
-    record->state = MT_READY;
-    record->spawner = mt__running ? mt__running->record->id : 0;
-    if (name)
-        strncpy(record->name, name, sizeof record->name - 1);
-    else if (kind != MT_COROUTINE) /* made too often for that: whoever reads the record makes up a name */
-        snprintf(record->name, sizeof record->name, "thread-%llu", (unsigned long long)record->id);
+    describe(record, kind, name);
     mt__record_end(record);
     task->references = 1;
     task->alive = &task->alive_word;
     task->alive_word = 1;
     return 0;
+}
+
+void mt__task_again(struct mt_task *task, enum mt_kind kind, const char *name)
+{
+    struct mt__record *record = task->record;
+
+    mt__record_begin(record);
+    record->waits = record->waited = 0;
+    describe(record, kind, name);
+    mt__record_end(record);
+    task->cancel_fd = task->alive_shared = task->reaped = task->lost = task->daemon = 0;
+    task->outcome = 0;
+    task->joiners = 0;
+    task->alive = &task->alive_word;
+    task->locals = task->held = task->value = NULL;
+    task->locals_end = NULL;
+    task->links = NULL;
+    task->timeouts = NULL;
+    task->limit = 0;
+    task->message[0] = 0;
+    __atomic_store_n(&task->alive_word, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->cancel, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->noticed, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->in_deadlock, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->done, 0, __ATOMIC_RELAXED);
+}
+
+void mt__task_forget(struct mt_task *task)
+{
+    mt__mini_acquire(&registry);
+    unlink_task(task);
+    if (task == first_thread)
+        first_thread = NULL;
+    mt__record_free(task->record);
+    mt__mini_release(&registry);
 }
 
 struct mt_task *mt__task_new(enum mt_kind kind, const char *name)
@@ -94,17 +148,14 @@ const char *mt__task_name(const struct mt_task *task)
 
 static void task_free(struct mt_task *task)
 {
-    if (task->done && task->outcome && !task->noticed)
+    if (task->done && task->outcome && !__atomic_exchange_n(&task->noticed, 1, __ATOMIC_RELAXED))
         mt__failure_unnoticed(task);
-    mt__mini_acquire(&registry);
-    unlink_task(task);
-    if (task == first_thread)
-        first_thread = NULL;
-    mt__record_free(task->record);
-    mt__mini_release(&registry);
     if (task->cancel_fd)
         mt__sys(SYS_close, task->cancel_fd - 1);
     free(task->held);
+    if (task->kind && task->kind->spare && task->kind->spare(task))
+        return;
+    mt__task_forget(task);
     if (task->kind && task->kind->free)
         task->kind->free(task);
     else

@@ -37,6 +37,7 @@ struct mt__kind {
     void (*lost)(struct mt_task *task); /* its thread is gone without having taken itself off any list */
     int (*keep)(
         struct mt_task *task); /* the last handle goes: not 0 if the kind has taken the task over, with a reference */
+    int (*spare)(struct mt_task *task);   /* not 0 if the kind keeps it for mt__task_again, with its record at rest */
     void (*free)(struct mt_task *task);   /* its memory is the kind's: else free(3) */
     void (*forked)(struct mt_task *task); /* in a fork's child: gives back what was inherited of it */
     int (*watch)(struct mt_task *task);   /* its end is to be noticed also if nobody asks: 0 or -errno. Else it is */
@@ -80,6 +81,7 @@ struct mt_task {
     void *value;                 /* set by mt_task_set_value */
     struct mt_timeout *timeouts; /* lib/wait/timeout.c's: the innermost, */
     mt_deadline limit;           /* and the earliest of all; 0: there is none */
+    const char *place;           /* lib/wait/wait.c's: whose text the record has; it stays when a spare task comes back */
     int daemon;
     void *settings; /* a thread's, while it starts */
     struct mt_task *next, *previous;
@@ -104,6 +106,11 @@ struct mt_task *mt__self_if_known(void);
 
 /* Makes a task of memory that is all zero but for its message: 0 or -ENOMEM. */
 int mt__task_init(struct mt_task *task, enum mt_kind kind, const char *name);
+
+/* Makes a spare one anew: it has come back when the caller sets its references, from 0 and once, as who walks the list
+ * may add his own. And takes one off the list for good. */
+void mt__task_again(struct mt_task *task, enum mt_kind kind, const char *name);
+void mt__task_forget(struct mt_task *task);
 
 /* Its name, which is made up for a coroutine that was given none. */
 const char *mt__task_name(const struct mt_task *task);

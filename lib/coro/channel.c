@@ -28,6 +28,7 @@
  */
 #include "base/clock.h"
 #include "base/mini.h"
+#include "coro/hub.h"
 #include "wait/wait.h"
 
 #include <errno.h>
@@ -40,7 +41,9 @@
 
 struct choice {
     uint32_t taken;
-    uint32_t single; /* it has one case */
+    uint32_t single; /* it has one case, */
+    struct mt__hub *hub; /* and waits in that hub as that one of it. NULL: it does not */
+    struct mt__coro *coro;
 };
 
 struct mt__offer {
@@ -103,6 +106,11 @@ static void tell(struct choice *choice)
 {
     uint32_t *taken = &choice->taken;
 
+    if (choice->hub && choice->hub == mt__hub) {
+        *taken = 1;
+        mt__park_wake(choice->coro, taken);
+        return;
+    }
     if (choice->single)
         __atomic_store_n(taken, 1, __ATOMIC_RELEASE);
     mt__wake(taken, 1, 0);
@@ -121,12 +129,22 @@ static struct mt__offer *take_first(struct mt_channel *channel, enum mt_case_kin
 
 /* -- Looking ------------------------------------------------------------------------------------------------------ */
 
+static void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t)) /* the usual ones without a call */
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size == sizeof(uint32_t))
+        memcpy(to, from, sizeof(uint32_t));
+    else if (size)
+        memcpy(to, from, size);
+}
+
 static void hand_over(const struct mt_channel *channel, struct mt_case *one, struct mt_case *other)
 {
-    if (channel->size && one->kind == MT_CASE_PUT)
-        memcpy(other->item, one->item, channel->size);
-    else if (channel->size)
-        memcpy(one->item, other->item, channel->size);
+    if (one->kind == MT_CASE_PUT)
+        copy(other->item, one->item, channel->size);
+    else
+        copy(one->item, other->item, channel->size);
     one->result = other->result = 0;
 }
 
@@ -248,7 +266,7 @@ static int wait_to_be_taken(struct choice *choice, const struct mt_case *cases, 
 static int choose(struct mt_case *cases, unsigned count, struct mt_channel **channels, struct mt__offer *offers,
                   mt_deadline deadline, const char *place)
 {
-    struct choice choice = {OPEN, 0};
+    struct choice choice = {OPEN, 0, NULL, NULL};
     int result;
 
     if (deadline == MT_NOWAIT)
@@ -313,6 +331,7 @@ static int wait_for_partner(struct mt__offer *offer, struct choice *choice, mt_d
     struct mt_channel *channel = offer->what->channel;
     struct mt__wait wait = {
         .word = &choice->taken,
+        .flags = MT__WAIT_KNOWN,
         .reason = MT_WAIT_CHANNEL,
         .object = channel,
         .name = channel->name,
@@ -328,45 +347,44 @@ static int wait_for_partner(struct mt__offer *offer, struct choice *choice, mt_d
     return mt__wait_end(&wait, result);
 }
 
-/* As choose, without what several cases need. */
-static int choose_one(struct mt_case *what, mt_deadline deadline, const char *place)
+/* As choose, without what several cases need. Not inlined, so that its callers end in a jump to it. */
+static __attribute__((noinline)) int choose_one(struct mt_channel *channel, void *item, mt_deadline deadline,
+                                                const char *place, enum mt_case_kind kind)
 {
-    struct mt_channel *channel = what->channel;
-    struct choice choice = {OPEN, 1}, *with = NULL;
+    struct mt_case one = {kind, channel, item, 0};
+    struct choice choice = {OPEN, 1, mt__hub, mt__hub ? mt__hub->current : NULL}, *with = NULL;
     struct mt__offer offer;
     int happened, result;
 
     if (deadline != MT_NOWAIT && !mt__self())
         return -ENOMEM;
     acquire(channel);
-    happened = try_case(what, &with);
+    happened = try_case(&one, &with);
     if (!happened && deadline != MT_NOWAIT) {
-        offer = (struct mt__offer){.what = what, .choice = &choice, .number = 1};
+        offer.what = &one;
+        offer.choice = &choice;
+        offer.number = 1;
         append(&offer);
     }
     release(channel);
     if (with)
         tell(with);
     if (happened)
-        return what->result;
+        return one.result;
     if (deadline == MT_NOWAIT)
         return -EBUSY;
     result = wait_for_partner(&offer, &choice, deadline, place);
-    return result ? result : what->result;
+    return result ? result : one.result;
 }
 
 int mt__channel_put(struct mt_channel *channel, const void *item, mt_deadline deadline, const char *place)
 {
-    struct mt_case put = {MT_CASE_PUT, channel, (void *)(uintptr_t)item, 0};
-
-    return choose_one(&put, deadline, place);
+    return choose_one(channel, (void *)(uintptr_t)item, deadline, place, MT_CASE_PUT);
 }
 
 int mt__channel_get(struct mt_channel *channel, void *item, mt_deadline deadline, const char *place)
 {
-    struct mt_case get = {MT_CASE_GET, channel, item, 0};
-
-    return choose_one(&get, deadline, place);
+    return choose_one(channel, item, deadline, place, MT_CASE_GET);
 }
 
 /* -- Closing and counting ----------------------------------------------------------------------------------------- */

@@ -9,8 +9,6 @@
 #include "coro/hub.h"
 #include "base/probe.h"
 #include "coro/coro.h"
-#include "coro/greenlet.h"
-#include "task/deadlock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -28,30 +26,9 @@ __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 
 /* -- Running ------------------------------------------------------------------------------------------------------ */
 
-void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro)
-{
-    coro->next = NULL;
-    *hub->ready_last = coro;
-    hub->ready_last = &coro->next;
-    hub->ready_count++;
-}
-
-static struct mt__coro *take_ready(struct mt__hub *hub)
-{
-    struct mt__coro *coro = hub->ready;
-
-    if (!coro)
-        return NULL;
-    hub->ready = coro->next;
-    if (!hub->ready)
-        hub->ready_last = &hub->ready;
-    hub->ready_count--;
-    return coro;
-}
-
 static void turn(struct mt__hub *hub, int idle);
 
-static struct mt__coro *choose(struct mt__hub *hub)
+struct mt__coro *mt__hub_turn(struct mt__hub *hub)
 {
     struct mt__coro *next;
 
@@ -59,27 +36,9 @@ static struct mt__coro *choose(struct mt__hub *hub)
         hub->budget = hub->ready_count > BUDGET ? (unsigned)hub->ready_count : BUDGET;
         turn(hub, 0);
     }
-    while (!(next = take_ready(hub)))
+    while (!(next = mt__hub_take(hub)))
         turn(hub, 1);
     return next;
-}
-
-void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse)
-{
-    struct mt__coro *self = hub->current, *next = choose(hub);
-    void *dead;
-
-    if (next == self)
-        return;
-    hub->current = next;
-    hub->switches++;
-    self->greenlets = mt__greenlet_state_get();
-    mt__greenlet_state_set(next->greenlets);
-    mt__running = next->task;
-    mt__here.id = next->id;
-    dead = mt__context_switch(&self->context, &next->context, corpse, corpse != NULL);
-    if (dead)
-        mt__hub_bury(dead);
 }
 
 /* -- The turn ----------------------------------------------------------------------------------------------------- */
@@ -201,33 +160,6 @@ static void turn(struct mt__hub *hub, int idle)
 
 /* -- The way to wait ---------------------------------------------------------------------------------------------- */
 
-static int checked(struct mt__wait *wait, int result)
-{
-    return result == MT__PARK_SUSPECT ? mt__deadlock_check_now(wait) : result;
-}
-
-static int park(struct mt__wait *wait, uint32_t expected, mt_deadline until)
-{
-    struct mt__link link = {.word = wait->word, .expected = expected, .flags = wait->flags};
-
-    if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
-        return 0;
-    return checked(wait, mt__park_words(wait, &link, wait->flags & MT__WAIT_TIME ? 0 : 1, until));
-}
-
-static int park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
-                    unsigned count, mt_deadline until)
-{
-    struct mt__link links[MT__WAIT_ANY_MAX];
-
-    for (unsigned i = 0; i < count; i++) {
-        if (__atomic_load_n(words[i], __ATOMIC_ACQUIRE) != expected[i])
-            return 0;
-        links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
-    }
-    return checked(wait, mt__park_words(wait, links, count, until));
-}
-
 static void yield(void)
 {
     struct mt__hub *hub = mt__hub;
@@ -239,8 +171,8 @@ static void yield(void)
 }
 
 static const struct mt__hook hook = {
-    .park = park,
-    .park_any = park_any,
+    .park = mt__park_word,
+    .park_any = mt__park_any,
     .unpark = mt__unpark,
     .poll = mt__park_poll,
     .yield = yield,

@@ -30,6 +30,7 @@
 #define FIRST_BUCKETS 64
 #define ARMS          64 /* made at a time */
 #define CANCEL_AGAIN  MT_MS(5)
+#define SUSPECT       1 /* the result of a park that closes a circle */
 
 /* -- The table ---------------------------------------------------------------------------------------------------- */
 
@@ -60,13 +61,16 @@ static void take_out(struct mt__table *table, struct mt__link *link)
     table->shared -= (link->flags & MT__WAIT_SHARED) != 0;
 }
 
+static int is_full(const struct mt__table *table)
+{
+    return table->count >= table->size * 2;
+}
+
 /* Without memory the old one only gets slower. */
-static int make_room(struct mt__table *table)
+static __attribute__((noinline)) int make_room(struct mt__table *table)
 {
     struct mt__table larger = {.size = table->size ? table->size * 4 : FIRST_BUCKETS};
 
-    if (table->size && table->count < table->size * 2)
-        return 0;
     larger.buckets = mt__alloc(larger.size * sizeof *larger.buckets);
     if (!larger.buckets)
         return table->size ? 0 : -ENOMEM;
@@ -194,7 +198,7 @@ void mt__park_arm_new(struct mt__hub *hub)
         } else if (is_in_circle(link->parked->wait)) {
             while (next && next->parked == link->parked)
                 next = next->next_new;
-            mt__parked_end(hub, link->parked, MT__PARK_SUSPECT);
+            mt__parked_end(hub, link->parked, SUSPECT);
         } else if (arm_link(hub, link)) {
             return;
         } else {
@@ -214,14 +218,16 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
         return;
     for (unsigned i = 0; i < parked->count; i++) {
         struct mt__link *link = &parked->links[i];
-        take_out(&hub->table, link);
+        if (!(link->flags & MT__WAIT_KNOWN))
+            take_out(&hub->table, link);
         new_remove(link);
         if (link->arm)
             disarm(hub, link->arm);
         link->arm = NULL;
     }
     parked->count = 0;
-    mt__timers_remove(&hub->timers, &parked->timer);
+    if (parked->timer.place)
+        mt__timers_remove(&hub->timers, &parked->timer);
     parked->coro = NULL;
     parked->result = result;
     coro->parked = NULL;
@@ -236,7 +242,17 @@ static int set_timer(struct mt__hub *hub, struct mt__parked *parked, mt_deadline
     return mt__timers_add(&hub->timers, &parked->timer);
 }
 
-static int park(struct mt__hub *hub, struct mt__parked *parked)
+/* Field by field, as most of it is set when it is known. */
+static void prepare(struct mt__parked *parked, struct mt__wait *wait, struct mt__link *links)
+{
+    parked->wait = wait;
+    parked->cancellable = !(wait->flags & MT__WAIT_NOCANCEL);
+    parked->links = links;
+    parked->count = 0;
+    parked->timer.place = 0;
+}
+
+static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struct mt__parked *parked)
 {
     parked->coro = hub->current;
     hub->current->parked = parked;
@@ -245,28 +261,65 @@ static int park(struct mt__hub *hub, struct mt__parked *parked)
 }
 
 /* Without memory to park with, it still waits: by looking again each time that it is its turn. */
-static int poll_by_turns(struct mt__hub *hub, mt_deadline until)
+static __attribute__((noinline)) int poll_by_turns(struct mt__hub *hub, mt_deadline until)
 {
     mt__hub_ready(hub, hub->current);
     mt__hub_leave(hub, NULL);
     return until != MT_FOREVER && mt_now() >= until ? -ETIMEDOUT : 0;
 }
 
-int mt__park_words(struct mt__wait *wait, struct mt__link *links, unsigned count, mt_deadline until)
+static void enter(struct mt__hub *hub, struct mt__parked *parked, struct mt__link *link)
+{
+    link->parked = parked;
+    link->arm = NULL;
+    if (!(link->flags & MT__WAIT_KNOWN))
+        append(&hub->table, link);
+    new_add(hub, link);
+}
+
+/* What came of it, for the one that waited: he looks for himself at a circle that was found. */
+static int outcome(struct mt__wait *wait, int result)
+{
+    return result == SUSPECT ? mt__deadlock_check_now(wait) : result;
+}
+
+int mt__park_word(struct mt__wait *wait, uint32_t expected, mt_deadline until)
 {
     struct mt__hub *hub = mt__hub;
-    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL), .links = links};
+    struct mt__link link = {.word = wait->word, .expected = expected, .flags = wait->flags};
+    struct mt__parked parked;
 
-    if (make_room(&hub->table) || set_timer(hub, &parked, until))
+    if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
+        return 0;
+    prepare(&parked, wait, &link);
+    if ((is_full(&hub->table) && make_room(&hub->table)) || set_timer(hub, &parked, until))
+        return poll_by_turns(hub, until);
+    if (!(wait->flags & MT__WAIT_TIME)) {
+        enter(hub, &parked, &link);
+        parked.count = 1;
+    }
+    return outcome(wait, park(hub, &parked));
+}
+
+int mt__park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
+                 unsigned count, mt_deadline until)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__link links[MT__WAIT_ANY_MAX];
+    struct mt__parked parked;
+
+    for (unsigned i = 0; i < count; i++)
+        if (__atomic_load_n(words[i], __ATOMIC_ACQUIRE) != expected[i])
+            return 0;
+    prepare(&parked, wait, links);
+    if ((is_full(&hub->table) && make_room(&hub->table)) || set_timer(hub, &parked, until))
         return poll_by_turns(hub, until);
     for (unsigned i = 0; i < count; i++) {
-        links[i].parked = &parked;
-        links[i].arm = NULL;
-        append(&hub->table, &links[i]);
-        new_add(hub, &links[i]);
+        links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
+        enter(hub, &parked, &links[i]);
     }
     parked.count = count;
-    return park(hub, &parked);
+    return outcome(wait, park(hub, &parked));
 }
 
 int mt__park_time(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
@@ -294,6 +347,12 @@ unsigned mt__unpark(uint32_t *word, unsigned n)
         mt__parked_end(hub, link->parked, 0);
     }
     return found;
+}
+
+void mt__park_wake(struct mt__coro *coro, const uint32_t *word)
+{
+    if (coro->parked && coro->parked->wait && coro->parked->wait->word == word)
+        mt__parked_end(mt__hub, coro->parked, 0);
 }
 
 /* -- Operations --------------------------------------------------------------------------------------------------- */

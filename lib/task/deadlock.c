@@ -108,7 +108,7 @@ static void match(struct mt_task *task, void *arg)
     struct search *search = arg;
 
     if ((search->tid && __atomic_load_n(&task->record->tid, __ATOMIC_RELAXED) == search->tid) ||
-        (search->id && task->record->id == search->id))
+        (search->id && __atomic_load_n(&task->record->id, __ATOMIC_RELAXED) == search->id))
         search->found = task;
 }
 

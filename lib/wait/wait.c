@@ -66,7 +66,7 @@ static void copy_tail(char *to, size_t size, const char *from)
 {
     size_t length;
 
-    if (!from) {
+    if (!from || !*from) {
         to[0] = 0;
         return;
     }
@@ -77,6 +77,10 @@ static void copy_tail(char *to, size_t size, const char *from)
     }
     memcpy(to, from, length + 1);
 }
+
+/* Others read it meanwhile. Besides, plain copies are joined to larger ones by the compiler, which then have to wait for
+ * the single fields to reach the cache. */
+#define NOTE(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
 
 static int is_traced(void)
 {
@@ -117,14 +121,17 @@ int mt__wait_begin(struct mt__wait *wait)
     wait->limited = wait->suspect = 0;
     __atomic_store_n(&task->in_deadlock, 0, __ATOMIC_RELAXED);
     mt__record_begin(record);
-    record->wait_reason = wait->reason;
-    record->wait_owner = wait->owner;
-    record->wait_object = (uint64_t)(uintptr_t)wait->object;
-    record->wait_word = (uint64_t)(uintptr_t)wait->word;
-    record->wait_since = wait->since;
-    record->wait_deadline = wait->deadline;
+    NOTE(record->wait_reason, wait->reason);
+    NOTE(record->wait_owner, wait->owner);
+    NOTE(record->wait_object, (uintptr_t)wait->object);
+    NOTE(record->wait_word, (uintptr_t)wait->word);
+    NOTE(record->wait_since, wait->since);
+    NOTE(record->wait_deadline, wait->deadline);
     copy_tail(record->wait_name, sizeof record->wait_name, wait->name);
-    copy_tail(record->wait_place, sizeof record->wait_place, wait->place);
+    if (task->place != wait->place) { /* a literal: the same one says the same */
+        copy_tail(record->wait_place, sizeof record->wait_place, wait->place);
+        task->place = wait->place;
+    }
     mt__record_state(record, MT_WAITING);
     mt__record_end(record);
     if (MT__PROBED(wait__begin))
@@ -235,10 +242,14 @@ static int round_of_one(struct mt__wait *wait, uint32_t expected, mt_deadline un
     return cancellable_round(wait, expected, until);
 }
 
+/* The short way is for coroutines: it ends in a jump to the hub, without a return that would be mispredicted. */
 int mt__wait_round(struct mt__wait *wait, uint32_t expected, mt_deadline until)
 {
-    mt_deadline limit = mt__wait_limit(wait, until);
+    mt_deadline limit;
 
+    if (hook && until != MT_NOWAIT && !wait->task->limit && !__atomic_load_n(&wait->task->cancel, __ATOMIC_ACQUIRE))
+        return hook->park(wait, expected, until);
+    limit = mt__wait_limit(wait, until);
     return mt__wait_limited(wait, until, round_of_one(wait, expected, limit));
 }
 

@@ -21,6 +21,7 @@ enum {
         1, /* the word is in memory that several processes map (or that the kernel wakes: a thread's tid word) */
     MT__WAIT_NOCANCEL = 2, /* a killed task waits here all the same: a condition that has to get its lock back */
     MT__WAIT_TIME = 4,     /* nobody wakes the word: only time, or a kill, ends the wait */
+    MT__WAIT_KNOWN = 8,    /* who wakes it knows who waits, and in his own hub wakes him by mt__park_wake */
 };
 
 struct mt__wait {
