@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Whether this process has one thread only: then what is private to it needs no locked instructions, each of which
- * takes as long as a switch of coroutines. glibc knows of its own threads, and takes note before it makes the second; of
- * those that we clone the flag here does, for good. A thread cannot be made by anybody but the one that asks, so an
+ * takes as long as a switch of coroutines. glibc knows of its own threads, and takes note before it makes the second;
+ * of those that we clone the flag here does, for good. A thread cannot be made by anybody but the one that asks, so an
  * answer holds until it calls something else.
  *
  * What can be done in a signal handler stays atomic.

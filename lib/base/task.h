@@ -8,8 +8,8 @@
  *   running    record RUNNING or WAITING
  *   finished   outcome stored, record DEAD, done 1: the body has returned, cleanup has run
  *   ended      *alive == 0: the kernel (raw threads) or the task itself has said that nothing of it runs any more
- *   reaped     its stack and the like went back (ops->reap), once, by the last joiner to leave or the last reference to
- * go
+ *   reaped     its stack and the like went back (kind->reap), once, by the last joiner to leave or the last reference
+ *              to go
  *
  * A joiner waits on *alive and counts itself in `joiners`, under `guard`, before it looks: the word belongs to what
  * reap gives back.
@@ -81,7 +81,7 @@ struct mt_task {
     void *value;                 /* set by mt_task_set_value */
     struct mt_timeout *timeouts; /* lib/wait/timeout.c's: the innermost, */
     mt_deadline limit;           /* and the earliest of all; 0: there is none */
-    const char *place;           /* lib/wait/wait.c's: whose text the record has; it stays when a spare task comes back */
+    const char *place; /* lib/wait/wait.c's: whose text the record has; it stays when a spare task comes back */
     int daemon;
     void *settings; /* a thread's, while it starts */
     struct mt_task *next, *previous;

@@ -9,8 +9,8 @@
  *   GIVEN_UP   it has left by itself: none will
  *
  * and leaves OPEN once: by a compare and swap if there are several cases. A choice of one case has one guard, under
- * which its offer is listed as long as it is open, and whoever takes it off that list decides. Its word is written after
- * that guard has been released, and tells that the other one has done with everything.
+ * which its offer is listed as long as it is open, and whoever takes it off that list decides. Its word is written
+ * after that guard has been released, and tells that the other one has done with everything.
  *
  * 1. One case at the most: an offer is taken by whoever moves `taken` from OPEN to its number, and two cannot; or the
  * only one by who takes it off its list.
@@ -41,7 +41,7 @@
 
 struct choice {
     uint32_t taken;
-    uint32_t single; /* it has one case, */
+    uint32_t single;     /* it has one case, */
     struct mt__hub *hub; /* and waits in that hub as that one of it. NULL: it does not */
     struct mt__coro *coro;
 };

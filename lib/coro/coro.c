@@ -6,8 +6,8 @@
  *   spawned    ready, or waiting for its time; references: the handle and its own
  *   begun      runs its body
  *   finished   outcome stored, done; its word `alive` is 0 and whoever joins has been woken
- *   buried     the next one that ran has dropped its own reference. With the last one it is spare in the hub, stack, task
- *              and record, for the next to be spawned; or, from another thread, its stack goes to the pool
+ *   buried     the next one that ran has dropped its own reference. With the last one it is spare in the hub, with
+ *              its stack, task and record, for the next to be spawned; or else its stack goes to the pool
  *
  * What its locks show as their owner is no kernel thread id, as those of a hub have one thread: numbers from
  * FIRST_ID up, which no kernel thread has (PID_MAX_LIMIT), and which start anywhere, so that those of processes that
@@ -256,7 +256,8 @@ static void reap(struct mt_task *task)
     task->reaped = 1;
 }
 
-static const struct mt__kind kind = {.reap = reap, .join = join, .kill = coro_kill, .spare = keep_spare, .free = give_back};
+static const struct mt__kind kind = {
+    .reap = reap, .join = join, .kill = coro_kill, .spare = keep_spare, .free = give_back};
 
 /* -- Spawning ----------------------------------------------------------------------------------------------------- */
 

@@ -161,8 +161,8 @@ struct mt__coro {
     struct mt__coro *next; /* the list it is on: ready, or the hub's spare ones */
     struct mt__parked *parked;
     struct mt__coro *joiner; /* one of its own hub's, which waits for its end */
-    void *greenlets; /* the state of its greenlets, while it does not run */
-    uint32_t id;     /* what its locks show */
+    void *greenlets;         /* the state of its greenlets, while it does not run */
+    uint32_t id;             /* what its locks show */
     uint32_t started;
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
@@ -262,7 +262,7 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
         mt__hub_bury(dead);
 }
 
-void mt__hub_ring(struct mt__hub *hub);                         /* anybody's: it has letters */
+void mt__hub_ring(struct mt__hub *hub); /* anybody's: it has letters */
 
 /* park.c */
 int mt__park_word(struct mt__wait *wait, uint32_t expected, mt_deadline until);

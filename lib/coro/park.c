@@ -5,12 +5,19 @@
  * A word. A waiter is entered in the hub's table and then has simply not reached its system call yet: futex(2) says
  * nothing about how long that takes. Where it is:
  *
- *   in the table, new      a wake by this hub finds it without any system call. A wake by anybody else is not heard,
- * and need not be: the word has changed, or will be found changed when it is armed in the table, armed    by
- * mt__park_arm_new, when the hub is about to sleep or has been busy for a turn: the kernel compares the word and queues
- * on it. A wake by others completes the arm ready                  out of the table and the timers. Its arm, if there
- * was one, lives on without it until its completion, for which the kernel was asked by a cancel: if that says "woken",
- * then a wake was spent on somebody who had left, and it is passed on to the next
+ *   entered, new     A wake by this hub finds it without any system call. A wake by anybody else is not heard,
+ *                    and need not be: the word has changed, or will be found changed when it is armed.
+ *   entered, armed   By mt__park_arm_new, when the hub is about to sleep or has been busy for a turn: the kernel
+ *                    compares the word and queues on it. A wake by others completes the arm.
+ *   ready            Out of the table and the timers. Its arm, if there was one, lives on without it until its
+ *                    completion, for which the kernel was asked by a cancel: if that says "woken", then a wake was
+ *                    spent on somebody who had left, and it is passed on to the next.
+ *
+ * One with MT__WAIT_KNOWN is not in the table but in the hands of whoever wakes it here, by mt__park_wake, which finds
+ * it as the table would. All else is the same.
+ *
+ * A wait that might close a circle is looked at when it is armed, for most are over before: one that does is ended, and
+ * the task looks for itself, is told, or waits again.
  *
  * A time. Timers are the hub's own; nothing is told to the kernel but the first of them, by the turn that sleeps.
  *

@@ -45,8 +45,8 @@
 #define OWNER       MT__OWNER_MASK
 #define STARVES     MT_MS(1)
 #define STARVES_HUB MT_MS(10) /* in a hub, whose clock may be behind by some ms */
-#define SPIN_ROUNDS 30 /* looks at the word, */
-#define SPIN_PAUSES 32 /* at most so many pauses apart: 10 to 40 us in all */
+#define SPIN_ROUNDS 30        /* looks at the word, */
+#define SPIN_PAUSES 32        /* at most so many pauses apart: 10 to 40 us in all */
 
 struct attempt {
     struct mt__wait wait;

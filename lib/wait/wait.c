@@ -78,8 +78,8 @@ static void copy_tail(char *to, size_t size, const char *from)
     memcpy(to, from, length + 1);
 }
 
-/* Others read it meanwhile. Besides, plain copies are joined to larger ones by the compiler, which then have to wait for
- * the single fields to reach the cache. */
+/* Others read it meanwhile. Besides, plain copies are joined to larger ones by the compiler, which then have to wait
+ * for the single fields to reach the cache. */
 #define NOTE(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
 
 static int is_traced(void)
