@@ -27,6 +27,11 @@ static struct mt__mini registry;
 static struct mt_task *tasks;
 static struct mt_task *first_thread; /* the task of the process's first thread, while it is on the list */
 static uint64_t last_id;
+
+/* The last ones that were looked for, as many may wait for one. Some on the list, or NULL. */
+#define FOUND 64
+static struct mt_task *found[FOUND];
+
 static pthread_key_t foreign_exit; /* its destructor ends the tasks of threads that the library did not make */
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
@@ -120,6 +125,9 @@ void mt__task_forget(struct mt_task *task)
 {
     mt__mini_acquire(&registry);
     unlink_task(task);
+    for (int i = 0; i < FOUND && task->is_found; i++)
+        if (found[i] == task)
+            found[i] = NULL;
     if (task == first_thread)
         first_thread = NULL;
     mt__record_free(task->record);
@@ -217,6 +225,29 @@ void mt__tasks_visit(void (*visit)(struct mt_task *task, void *arg), void *arg)
     mt__tasks_acquire();
     mt__tasks_visit_locked(visit, arg);
     mt__tasks_release();
+}
+
+static int is_it(const struct mt_task *task, int tid, uint64_t id)
+{
+    return (tid && __atomic_load_n(&task->record->tid, __ATOMIC_RELAXED) == tid) ||
+           (id && __atomic_load_n(&task->record->id, __ATOMIC_RELAXED) == id);
+}
+
+struct mt_task *mt__task_find_locked(int tid, uint64_t id)
+{
+    struct mt_task **known = &found[((uint64_t)tid + id) % FOUND], *task = *known;
+
+    if (!tid && !id)
+        return NULL;
+    if (task && is_it(task, tid, id))
+        return task;
+    for (task = tasks; task && !is_it(task, tid, id); task = task->next)
+        ;
+    if (task) {
+        *known = task;
+        task->is_found = 1;
+    }
+    return task;
 }
 
 /* -- The running task --------------------------------------------------------------------------------------------- */

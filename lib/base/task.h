@@ -83,6 +83,7 @@ struct mt_task {
     mt_deadline limit;           /* and the earliest of all; 0: there is none */
     const char *place; /* lib/wait/wait.c's: whose text the record has; it stays when a spare task comes back */
     int daemon;
+    int is_found;   /* base/task.c's: among those found lately */
     void *settings; /* a thread's, while it starts */
     struct mt_task *next, *previous;
     char message[MT_MESSAGE_MAX];
@@ -155,6 +156,9 @@ void mt__task_drop(struct mt_task *task);
 
 /* Calls visit for each task of the process, under the registry's lock: it must not block or come back here. */
 void mt__tasks_visit(void (*visit)(struct mt_task *task, void *arg), void *arg);
+
+/* With that lock: the task whose locks show this tid, or which has this id, whichever is not 0. NULL: none. */
+struct mt_task *mt__task_find_locked(int tid, uint64_t id);
 
 /* The same for somebody who already holds that lock, and the lock. */
 void mt__tasks_visit_locked(void (*visit)(struct mt_task *task, void *arg), void *arg);

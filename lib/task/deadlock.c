@@ -97,26 +97,11 @@ static int peek(void *to, uint64_t from, size_t size)
     return mt__sys(SYS_process_vm_readv, mt__sys(SYS_getpid), &local, 1, &remote, 1, 0) == (long)size ? 0 : -EFAULT;
 }
 
-struct search {
-    int tid;
-    uint64_t id;
-    struct mt_task *found;
-};
-
-static void match(struct mt_task *task, void *arg)
-{
-    struct search *search = arg;
-
-    if ((search->tid && __atomic_load_n(&task->record->tid, __ATOMIC_RELAXED) == search->tid) ||
-        (search->id && __atomic_load_n(&task->record->id, __ATOMIC_RELAXED) == search->id))
-        search->found = task;
-}
-
 /* Whom this task waits for; NULL: it does not wait, or nobody is known to hold what it waits for. */
 static struct mt_task *next_of(struct member *member)
 {
-    struct search search = {0};
     uint32_t future[2];
+    uint64_t id = 0;
 
     mt__record_copy(member->task->record, &member->record);
     if (member->record.state != MT_WAITING || __atomic_load_n(&member->task->in_deadlock, __ATOMIC_RELAXED) ||
@@ -145,16 +130,12 @@ static struct mt_task *next_of(struct member *member)
         member->owner = future[1];
         break;
     case MT_WAIT_JOIN:
-        search.id = member->record.wait_object;
+        id = member->record.wait_object;
         break;
     default:
         return NULL;
     }
-    search.tid = (int)member->owner;
-    if (!search.tid && !search.id)
-        return NULL;
-    mt__tasks_visit_locked(match, &search);
-    return search.found;
+    return mt__task_find_locked((int)member->owner, id);
 }
 
 /* The circle through self, or 0. */
