@@ -92,7 +92,7 @@ static void sleep_in_loop(struct mt__hub *hub)
 {
     mt_deadline until = mt__timers_first(&hub->timers), stuck_at;
 
-    if (hub->new_links && until > mt_after(SLICE))
+    if ((hub->new_links || hub->aged_links) && until > mt_after(SLICE))
         until = mt_after(SLICE);
     stuck_at = until == MT_FOREVER && !hub->ops && !hub->table.shared ? mt_after(hub->patience) : MT_FOREVER;
     if (stuck_at < until)
@@ -145,7 +145,7 @@ static void turn(struct mt__hub *hub, int idle)
 {
     hub->turns++;
     read_letters(hub);
-    mt__park_arm_new(hub);
+    mt__park_arm_new(hub, idle);
     if (idle) {
         watch_root(hub);
         expire(hub); /* a time that has passed is none to sleep to */
@@ -204,7 +204,7 @@ static void forked(void)
     hub->living_count = hub->living != NULL;
     memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
     hub->table.count = hub->table.shared = 0;
-    hub->new_links = NULL;
+    hub->new_links = hub->aged_links = NULL;
     hub->timers.count = 0;
     hub->ops = 0;
     hub->root_cancel.word = NULL;

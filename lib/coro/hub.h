@@ -190,7 +190,7 @@ struct mt__hub {
     struct mt__coro *spare;
     unsigned spare_count;
     struct mt__table table;
-    struct mt__link *new_links;
+    struct mt__link *new_links, *aged_links; /* not armed: new since the last turn, and since an earlier one */
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
     struct mt__arm *free_arms, *chunks;
@@ -274,7 +274,7 @@ int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, m
 unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
-void mt__park_arm_new(struct mt__hub *hub);
+void mt__park_arm_new(struct mt__hub *hub, int all); /* all: not only those that have been there for a turn */
 void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
 int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
 

@@ -7,8 +7,8 @@
  *
  *   entered, new     A wake by this hub finds it without any system call. A wake by anybody else is not heard,
  *                    and need not be: the word has changed, or will be found changed when it is armed.
- *   entered, armed   By mt__park_arm_new, when the hub is about to sleep or has been busy for a turn: the kernel
- *                    compares the word and queues on it. A wake by others completes the arm.
+ *   entered, armed   By mt__park_arm_new, when the hub is about to sleep or has been busy from one turn to the next:
+ *                    the kernel compares the word and queues on it. A wake by others completes the arm.
  *   ready            Out of the table and the timers. Its arm, if there was one, lives on without it until its
  *                    completion, for which the kernel was asked by a cancel: if that says "woken", then a wake was
  *                    spent on somebody who had left, and it is passed on to the next.
@@ -191,26 +191,42 @@ static int is_in_circle(struct mt__wait *wait)
     return mt__deadlock_is_near(wait);
 }
 
-/* Words that have changed already need no kernel. What cannot be armed stays new: the hub then sleeps in slices. */
-void mt__park_arm_new(struct mt__hub *hub)
+/* Words that have changed already need no kernel. Returns whether all could be armed. */
+static int arm_list(struct mt__hub *hub, struct mt__link *first)
 {
     struct mt__link *next;
 
-    for (struct mt__link *link = hub->new_links; link; link = next) {
+    for (struct mt__link *link = first; link; link = next) {
+        int result = 0;
         next = link->next_new;
-        if (__atomic_load_n(link->word, __ATOMIC_ACQUIRE) != link->expected) {
-            while (next && next->parked == link->parked) /* they go with it */
-                next = next->next_new;
-            mt__parked_end(hub, link->parked, 0);
-        } else if (is_in_circle(link->parked->wait)) {
-            while (next && next->parked == link->parked)
-                next = next->next_new;
-            mt__parked_end(hub, link->parked, SUSPECT);
-        } else if (arm_link(hub, link)) {
-            return;
-        } else {
-            new_remove(link);
+        if (__atomic_load_n(link->word, __ATOMIC_ACQUIRE) == link->expected) {
+            if (!is_in_circle(link->parked->wait)) {
+                if (arm_link(hub, link))
+                    return 0;
+                new_remove(link);
+                continue;
+            }
+            result = SUSPECT;
         }
+        while (next && next->parked == link->parked) /* they go with it */
+            next = next->next_new;
+        mt__parked_end(hub, link->parked, result);
+    }
+    return 1;
+}
+
+/* A busy hub only arms what has been there for a turn: most waits for each other in one hub are over before. What
+ * cannot be armed stays new: the hub then sleeps in slices. */
+void mt__park_arm_new(struct mt__hub *hub, int all)
+{
+    if (!arm_list(hub, hub->aged_links))
+        return;
+    if (all) {
+        arm_list(hub, hub->new_links);
+    } else if (hub->new_links) {
+        hub->aged_links = hub->new_links;
+        hub->aged_links->new_link = &hub->aged_links;
+        hub->new_links = NULL;
     }
 }
 

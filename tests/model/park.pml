@@ -178,12 +178,14 @@ active proctype hub()
        arm[1] == FREE && arm[2] == FREE && arm[3] == FREE && arm[4] == FREE -> break
     :: taker[2] == NEW && !looked -> looked = true; leave(2, READY)
     :: true -> /* a turn */
+        if
 #if BUG == 5 /* arms only what was there at the first time: the second stays new */
-        arm_new(1);
+        :: true -> arm_new(1)
 #else
-        arm_new(1);
-        arm_new(2);
+        :: true -> arm_new(1); arm_new(2)
 #endif
+        :: SOMETHING_READY || !given -> skip /* a busy hub leaves what is new since the last turn */
+        fi;
         cancel(1); cancel(2); cancel(3); cancel(4);
         if
         :: SOMETHING_READY || !given -> skip
