@@ -101,19 +101,30 @@ static int take(struct choice *choice, uint32_t number)
            __atomic_compare_exchange_n(&choice->taken, &open, number, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-/* Without the guard: tells the one whose offer was taken. */
-static void tell(struct choice *choice)
-{
-    uint32_t *taken = &choice->taken;
+/* Whose offer was taken, as it is to be known without the guard: one of several cases may be gone then. */
+struct partner {
+    uint32_t *word;
+    struct choice *single; /* it has one case, and stays until it is told */
+};
 
-    if (choice->hub && choice->hub == mt__hub) {
-        *taken = 1;
-        mt__park_wake(choice->coro, taken);
+/* Without the guard. */
+static void tell(struct partner partner)
+{
+    struct choice *single = partner.single;
+
+    if (single && single->hub && single->hub == mt__hub) {
+        __atomic_store_n(partner.word, 1, __ATOMIC_RELEASE);
+        mt__park_wake(single->coro, partner.word);
         return;
     }
-    if (choice->single)
-        __atomic_store_n(taken, 1, __ATOMIC_RELEASE);
-    mt__wake(taken, 1, 0);
+    if (single)
+        __atomic_store_n(partner.word, 1, __ATOMIC_RELEASE);
+    mt__wake(partner.word, 1, 0);
+}
+
+static struct partner partner_of(const struct mt__offer *offer)
+{
+    return (struct partner){&offer->choice->taken, offer->choice->single ? offer->choice : NULL};
 }
 
 /* With the guard: the first offer of that kind that can be had, taken and off the list. NULL: none. */
@@ -149,7 +160,7 @@ static void hand_over(const struct mt_channel *channel, struct mt_case *one, str
 }
 
 /* With the guard. Whether the case has happened; *with: the one it happened with, who is to be told. */
-static int try_case(struct mt_case *what, struct choice **with)
+static int try_case(struct mt_case *what, struct partner *with)
 {
     struct mt_channel *channel = what->channel;
     struct mt__offer *partner;
@@ -162,7 +173,7 @@ static int try_case(struct mt_case *what, struct choice **with)
     if (!partner)
         return 0;
     hand_over(channel, what, partner->what);
-    *with = partner->choice;
+    *with = partner_of(partner);
     return 1;
 }
 
@@ -176,7 +187,7 @@ static unsigned somewhere(unsigned n)
 }
 
 /* Its number, or -EBUSY. */
-static int try_all(struct mt_case *cases, unsigned count, struct choice **with)
+static int try_all(struct mt_case *cases, unsigned count, struct partner *with)
 {
     unsigned first = count > 1 ? somewhere(count) : 0;
 
@@ -213,7 +224,7 @@ static int look(struct mt_case *cases, unsigned count, struct mt_channel **chann
                 struct choice *choice)
 {
     unsigned n = sort(cases, count, channels);
-    struct choice *with = NULL;
+    struct partner with = {NULL, NULL};
     int happened;
 
     for (unsigned i = 0; i < n; i++)
@@ -226,7 +237,7 @@ static int look(struct mt_case *cases, unsigned count, struct mt_channel **chann
     }
     for (unsigned i = 0; i < n; i++)
         release(channels[i]);
-    if (with)
+    if (with.word)
         tell(with);
     return happened;
 }
@@ -352,7 +363,8 @@ static __attribute__((noinline)) int choose_one(struct mt_channel *channel, void
                                                 const char *place, enum mt_case_kind kind)
 {
     struct mt_case one = {kind, channel, item, 0};
-    struct choice choice = {OPEN, 1, mt__hub, mt__hub ? mt__hub->current : NULL}, *with = NULL;
+    struct choice choice = {OPEN, 1, mt__hub, mt__hub ? mt__hub->current : NULL};
+    struct partner with = {NULL, NULL};
     struct mt__offer offer;
     int happened, result;
 
@@ -367,7 +379,7 @@ static __attribute__((noinline)) int choose_one(struct mt_channel *channel, void
         append(&offer);
     }
     release(channel);
-    if (with)
+    if (with.word)
         tell(with);
     if (happened)
         return one.result;
@@ -417,7 +429,7 @@ void mt_channel_close(struct mt_channel *channel)
     release(channel);
     for (struct mt__offer *offer = singles; offer; offer = next) {
         next = offer->next;
-        tell(offer->choice);
+        tell(partner_of(offer));
     }
 }
 
