@@ -6,10 +6,16 @@ EXTRA_PROGRAMS += $(BENCHES)
 CLEANFILES += $(BENCHES)
 .PHONY: bench bench-programs
 bench-programs: $(BENCHES)
-bench: bench-programs bench/coro-boost bench/queue-boost
+bench: bench-programs bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/queue-boost
 
-# Peers in C++: where there is no Boost or no compiler for it, bench/run leaves it out and says so.
-CLEANFILES += bench/coro-boost bench/queue-boost
+# Peers: where there is no library or no compiler for one, bench/run leaves it out and says so.
+CLEANFILES += bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/queue-boost
+bench/coro-fiber: $(srcdir)/bench/coro-fiber.cc
+	-$(AM_V_GEN)$(CXX) -O2 -o $@ $(srcdir)/bench/coro-fiber.cc -lboost_fiber -lboost_context
+bench/coro-go: $(srcdir)/bench/coro-go.go
+	-$(AM_V_GEN)go build -o $@ $(srcdir)/bench/coro-go.go
+bench/coro-st: $(srcdir)/bench/coro-st.c
+	-$(AM_V_GEN)$(CC) -O2 -o $@ $(srcdir)/bench/coro-st.c -lst
 bench/coro-boost: $(srcdir)/bench/coro-boost.cc
 	-$(AM_V_GEN)$(CXX) -O2 -o $@ $(srcdir)/bench/coro-boost.cc -lboost_context
 bench/queue-boost: $(srcdir)/bench/queue-boost.cc
@@ -47,4 +53,4 @@ bench_trace_CFLAGS = $(AM_CFLAGS) -O2
 bench_trace_LDADD = -lpthread
 bench_trace_LDFLAGS = $(BENCH_LINK)
 
-EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-python.py bench/pool.py bench/queue-boost.cc bench/queue-python.py bench/threadpool.py
+EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-fiber.cc bench/coro-go.go bench/coro-python.py bench/coro-st.c bench/pool.py bench/queue-boost.cc bench/queue-python.py bench/threadpool.py

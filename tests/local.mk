@@ -23,7 +23,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%
 	%D%/unit/conn %D%/unit/coro %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
-	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/pilock %D%/unit/place \
+	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
@@ -123,6 +123,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_process_options_SOURCES = %D%/unit/process-options.c %D%/unit/process-unit.h %D%/unit/unit.h
 %C%_unit_process_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_process_options_LDADD = $(UNIT_LIBS)
+%C%_unit_parked_SOURCES = %D%/unit/parked.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_parked_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_parked_LDADD = $(UNIT_LIBS)
 %C%_unit_pilock_SOURCES = %D%/unit/pilock.c %D%/unit/dying.h %D%/unit/unit.h
 %C%_unit_pilock_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_pilock_LDADD = $(UNIT_LIBS)

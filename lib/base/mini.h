@@ -7,6 +7,7 @@
 #ifndef BASE_MINI_H
 #define BASE_MINI_H
 
+#include "base/single.h"
 #include "base/sys.h"
 #include <linux/futex.h>
 
@@ -33,12 +34,18 @@ static inline void mt__mini_release_in(struct mt__mini *mini, int kind)
 
 static inline void mt__mini_acquire(struct mt__mini *mini)
 {
-    mt__mini_acquire_in(mini, FUTEX_PRIVATE_FLAG);
+    if (mt__is_single() && !__atomic_load_n(&mini->word, __ATOMIC_RELAXED))
+        __atomic_store_n(&mini->word, 1, __ATOMIC_RELAXED);
+    else
+        mt__mini_acquire_in(mini, FUTEX_PRIVATE_FLAG);
 }
 
 static inline void mt__mini_release(struct mt__mini *mini)
 {
-    mt__mini_release_in(mini, FUTEX_PRIVATE_FLAG);
+    if (mt__is_single() && __atomic_load_n(&mini->word, __ATOMIC_RELAXED) == 1)
+        __atomic_store_n(&mini->word, 0, __ATOMIC_RELAXED);
+    else
+        mt__mini_release_in(mini, FUTEX_PRIVATE_FLAG);
 }
 
 #endif

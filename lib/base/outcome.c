@@ -119,7 +119,7 @@ void mt__task_finish(struct mt_task *task, int outcome)
     mt__record_state(task->record, MT_DEAD);
     mt__record_tid(task->record, 0);
     mt__record_end(task->record);
-    __atomic_fetch_add(&mt__tasks_finished, 1, __ATOMIC_RELEASE);
+    mt__add(&mt__tasks_finished, 1);
     __atomic_store_n(&task->done, 1, __ATOMIC_RELEASE);
     call_links(task);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The table of task records. Invariant: records[0 .. used) have been in use; those of them that are free have kind 0
- * and hang, by their `id`, on a list of free ones that only the registry's lock guards.
+ * and hang, by their `id`, on a list of free ones that only the registry's lock guards, or are kept by a spare task.
  */
 #include "base/record.h"
 #include "base/sys.h"
@@ -106,6 +106,15 @@ struct mt__record *mt__record_new(void)
 static int in_table(const struct mt__record *record)
 {
     return record >= mt__record_at(0) && record < mt__record_at(CAPACITY);
+}
+
+void mt__record_rest(struct mt__record *record)
+{
+    mt__record_begin(record);
+    record->kind = 0;
+    mt__record_tid(record, 0);
+    __atomic_store_n(&record->id, 0, __ATOMIC_RELAXED);
+    mt__record_end(record);
 }
 
 void mt__record_free(struct mt__record *record)

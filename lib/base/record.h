@@ -45,7 +45,7 @@ struct mt__record {
     uint32_t wait_owner;  /* kernel thread id of the holder when the wait began, 0 unknown */
     uint64_t wait_object; /* address of the lock, condition, ... or, for a join, the id of the task joined */
     uint64_t wait_word;   /* address of the futex word */
-    int64_t wait_since;   /* CLOCK_MONOTONIC ns */
+    int64_t wait_since;   /* CLOCK_MONOTONIC ns; a coroutine's may be a tick of the kernel early, some ms */
     int64_t wait_deadline;
     uint64_t waits;  /* how many waits so far */
     uint64_t waited; /* ns in the waits that have ended */
@@ -63,19 +63,24 @@ struct mt__record *
 mt__record_new(void); /* zeroed; a private one that nobody else sees when the table is full; NULL: no memory */
 void mt__record_free(struct mt__record *record);
 
+/* It is free for those who look, but stays its owner's, who fills it in again. */
+void mt__record_rest(struct mt__record *record);
+
 /* In a fork's child: a table of its own, a copy of the parent's, in its place. */
 void mt__records_after_fork(void);
 
-/* Changes of the fields that belong together stand between these. Only the record's own task writes it. The acquire
- * keeps the changes after the odd number. */
+/* Changes of the fields that belong together stand between these. There is one writer at a time: the record's own task,
+ * or who makes it or frees it, so that the number needs no atomic addition. The fence keeps the changes after the odd
+ * number. */
 static inline void mt__record_begin(struct mt__record *record)
 {
-    __atomic_fetch_add(&record->sequence, 1, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&record->sequence, record->sequence + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static inline void mt__record_end(struct mt__record *record)
 {
-    __atomic_fetch_add(&record->sequence, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&record->sequence, record->sequence + 1, __ATOMIC_RELEASE);
 }
 
 /* State and thread id are also looked at one by one, without the sequence. */

@@ -2,6 +2,10 @@
  *
  * The registry of the process's tasks, and the task that runs on each thread. Invariant: a task is on the list from
  * mt__task_new to its last reference; its record is taken and given back under the same lock, `registry`.
+ *
+ * A coroutine's end and the next one's beginning need no lock: it stays on the list with its record while it is spare,
+ * not there, done, without a reference and with a record of kind 0. Whoever walks the list passes it over, or if it has
+ * come back meanwhile, has met the new one; so all that is looked at on such a walk is written atomically.
  */
 #include "base/task.h"
 #include "base/probe.h"
@@ -18,12 +22,25 @@ __thread struct mt__here mt__here __attribute__((tls_model("initial-exec")));
 __thread struct mt_task *mt__running __attribute__((tls_model("initial-exec")));
 __thread void (*mt__at_end)(void) __attribute__((tls_model("initial-exec")));
 
+uint32_t mt__cloned;
 static struct mt__mini registry;
 static struct mt_task *tasks;
 static struct mt_task *first_thread; /* the task of the process's first thread, while it is on the list */
 static uint64_t last_id;
+
+/* The last ones that were looked for, as many may wait for one. Some on the list, or NULL. */
+#define FOUND 64
+static struct mt_task *found[FOUND];
+
 static pthread_key_t foreign_exit; /* its destructor ends the tasks of threads that the library did not make */
 static pthread_once_t started = PTHREAD_ONCE_INIT;
+
+static uint64_t next_id(void)
+{
+    if (!mt__is_single())
+        return __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+    return ++last_id;
+}
 
 static void link_task(struct mt_task *task)
 {
@@ -44,31 +61,77 @@ static void unlink_task(struct mt_task *task)
         tasks = task->next;
 }
 
+/* In the middle of a change of the record. */
+static void describe(struct mt__record *record, enum mt_kind kind, const char *name)
+{
+    uint64_t id = next_id();
+
+    __atomic_store_n(&record->id, id, __ATOMIC_RELAXED);
+    record->kind = kind;
+    mt__record_state(record, MT_READY);
+    record->spawner = mt__running ? mt__running->record->id : 0;
+    record->name[0] = 0;
+    if (name)
+        strncpy(record->name, name, sizeof record->name - 1);
+    else if (kind != MT_COROUTINE) /* made too often for that: whoever reads the record makes up a name */
+        snprintf(record->name, sizeof record->name, "thread-%llu", (unsigned long long)id);
+}
+
 int mt__task_init(struct mt_task *task, enum mt_kind kind, const char *name)
 {
     struct mt__record *record;
 
     mt__mini_acquire(&registry);
     record = task->record = mt__record_new();
-    if (record) {
-        record->id = ++last_id;
+    if (record)
         link_task(task);
-    }
     mt__mini_release(&registry);
     if (!record)
         return -ENOMEM;
-    record->kind = kind;
-    record->state = MT_READY;
-    record->spawner = mt__running ? mt__running->record->id : 0;
-    if (name)
-        strncpy(record->name, name, sizeof record->name - 1);
-    else if (kind != MT_COROUTINE) /* made too often for that: whoever reads the record makes up a name */
-        snprintf(record->name, sizeof record->name, "thread-%llu", (unsigned long long)record->id);
+    describe(record, kind, name);
     mt__record_end(record);
     task->references = 1;
     task->alive = &task->alive_word;
     task->alive_word = 1;
     return 0;
+}
+
+void mt__task_again(struct mt_task *task, enum mt_kind kind, const char *name)
+{
+    struct mt__record *record = task->record;
+
+    mt__record_begin(record);
+    record->waits = record->waited = 0;
+    describe(record, kind, name);
+    mt__record_end(record);
+    task->cancel_fd = task->alive_shared = task->reaped = task->lost = task->daemon = 0;
+    task->outcome = 0;
+    task->joiners = 0;
+    task->alive = &task->alive_word;
+    task->locals = task->held = task->value = NULL;
+    task->locals_end = NULL;
+    task->links = NULL;
+    task->timeouts = NULL;
+    task->limit = 0;
+    task->message[0] = 0;
+    __atomic_store_n(&task->alive_word, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->cancel, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->noticed, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->in_deadlock, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->done, 0, __ATOMIC_RELAXED);
+}
+
+void mt__task_forget(struct mt_task *task)
+{
+    mt__mini_acquire(&registry);
+    unlink_task(task);
+    for (int i = 0; i < FOUND && task->is_found; i++)
+        if (found[i] == task)
+            found[i] = NULL;
+    if (task == first_thread)
+        first_thread = NULL;
+    mt__record_free(task->record);
+    mt__mini_release(&registry);
 }
 
 struct mt_task *mt__task_new(enum mt_kind kind, const char *name)
@@ -93,17 +156,14 @@ const char *mt__task_name(const struct mt_task *task)
 
 static void task_free(struct mt_task *task)
 {
-    if (task->done && task->outcome && !task->noticed)
+    if (task->done && task->outcome && !__atomic_exchange_n(&task->noticed, 1, __ATOMIC_RELAXED))
         mt__failure_unnoticed(task);
-    mt__mini_acquire(&registry);
-    unlink_task(task);
-    if (task == first_thread)
-        first_thread = NULL;
-    mt__record_free(task->record);
-    mt__mini_release(&registry);
     if (task->cancel_fd)
         mt__sys(SYS_close, task->cancel_fd - 1);
     free(task->held);
+    if (task->kind && task->kind->spare && task->kind->spare(task))
+        return;
+    mt__task_forget(task);
     if (task->kind && task->kind->free)
         task->kind->free(task);
     else
@@ -112,7 +172,7 @@ static void task_free(struct mt_task *task)
 
 void mt__task_drop(struct mt_task *task)
 {
-    if (__atomic_sub_fetch(&task->references, 1, __ATOMIC_ACQ_REL))
+    if (mt__add(&task->references, -1u))
         return;
     if (task->kind && task->kind->keep && task->kind->keep(task))
         return;
@@ -165,6 +225,29 @@ void mt__tasks_visit(void (*visit)(struct mt_task *task, void *arg), void *arg)
     mt__tasks_acquire();
     mt__tasks_visit_locked(visit, arg);
     mt__tasks_release();
+}
+
+static int is_it(const struct mt_task *task, int tid, uint64_t id)
+{
+    return (tid && __atomic_load_n(&task->record->tid, __ATOMIC_RELAXED) == tid) ||
+           (id && __atomic_load_n(&task->record->id, __ATOMIC_RELAXED) == id);
+}
+
+struct mt_task *mt__task_find_locked(int tid, uint64_t id)
+{
+    struct mt_task **known = &found[((uint64_t)tid + id) % FOUND], *task = *known;
+
+    if (!tid && !id)
+        return NULL;
+    if (task && is_it(task, tid, id))
+        return task;
+    for (task = tasks; task && !is_it(task, tid, id); task = task->next)
+        ;
+    if (task) {
+        *known = task;
+        task->is_found = 1;
+    }
+    return task;
 }
 
 /* -- The running task --------------------------------------------------------------------------------------------- */
@@ -249,7 +332,7 @@ static void start(void)
 
 /* -- Threads that the library did not make ------------------------------------------------------------------------ */
 
-static struct mt_task *adopt(void)
+struct mt_task *mt__self_new(void)
 {
     uint32_t tid = (uint32_t)mt__sys(SYS_gettid);
     char name[16] = "";
@@ -269,9 +352,4 @@ static struct mt_task *adopt(void)
     }
     pthread_setspecific(foreign_exit, task); /* without room for it the task is only never taken off the list */
     return task;
-}
-
-struct mt_task *mt__self(void)
-{
-    return __builtin_expect(mt__running != NULL, 1) ? mt__running : adopt();
 }

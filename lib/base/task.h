@@ -8,8 +8,8 @@
  *   running    record RUNNING or WAITING
  *   finished   outcome stored, record DEAD, done 1: the body has returned, cleanup has run
  *   ended      *alive == 0: the kernel (raw threads) or the task itself has said that nothing of it runs any more
- *   reaped     its stack and the like went back (ops->reap), once, by the last joiner to leave or the last reference to
- * go
+ *   reaped     its stack and the like went back (kind->reap), once, by the last joiner to leave or the last reference
+ *              to go
  *
  * A joiner waits on *alive and counts itself in `joiners`, under `guard`, before it looks: the word belongs to what
  * reap gives back.
@@ -37,6 +37,7 @@ struct mt__kind {
     void (*lost)(struct mt_task *task); /* its thread is gone without having taken itself off any list */
     int (*keep)(
         struct mt_task *task); /* the last handle goes: not 0 if the kind has taken the task over, with a reference */
+    int (*spare)(struct mt_task *task);   /* not 0 if the kind keeps it for mt__task_again, with its record at rest */
     void (*free)(struct mt_task *task);   /* its memory is the kind's: else free(3) */
     void (*forked)(struct mt_task *task); /* in a fork's child: gives back what was inherited of it */
     int (*watch)(struct mt_task *task);   /* its end is to be noticed also if nobody asks: 0 or -errno. Else it is */
@@ -80,7 +81,9 @@ struct mt_task {
     void *value;                 /* set by mt_task_set_value */
     struct mt_timeout *timeouts; /* lib/wait/timeout.c's: the innermost, */
     mt_deadline limit;           /* and the earliest of all; 0: there is none */
+    const char *place; /* lib/wait/wait.c's: whose text the record has; it stays when a spare task comes back */
     int daemon;
+    int is_found;   /* base/task.c's: among those found lately */
     void *settings; /* a thread's, while it starts */
     struct mt_task *next, *previous;
     char message[MT_MESSAGE_MAX];
@@ -93,13 +96,22 @@ extern __thread struct mt_task *mt__running __attribute__((tls_model("initial-ex
 extern __thread void (*mt__at_end)(void) __attribute__((tls_model("initial-exec")));
 
 /* The running task of this thread, made for a thread that is new to the library; NULL: no memory. */
-struct mt_task *mt__self(void);
+struct mt_task *mt__self_new(void);
+static inline struct mt_task *mt__self(void)
+{
+    return __builtin_expect(mt__running != NULL, 1) ? mt__running : mt__self_new();
+}
 
 /* As mt__self, but NULL for a thread that has not been here. */
 struct mt_task *mt__self_if_known(void);
 
 /* Makes a task of memory that is all zero but for its message: 0 or -ENOMEM. */
 int mt__task_init(struct mt_task *task, enum mt_kind kind, const char *name);
+
+/* Makes a spare one anew: it has come back when the caller sets its references, from 0 and once, as who walks the list
+ * may add his own. And takes one off the list for good. */
+void mt__task_again(struct mt_task *task, enum mt_kind kind, const char *name);
+void mt__task_forget(struct mt_task *task);
 
 /* Its name, which is made up for a coroutine that was given none. */
 const char *mt__task_name(const struct mt_task *task);
@@ -144,6 +156,9 @@ void mt__task_drop(struct mt_task *task);
 
 /* Calls visit for each task of the process, under the registry's lock: it must not block or come back here. */
 void mt__tasks_visit(void (*visit)(struct mt_task *task, void *arg), void *arg);
+
+/* With that lock: the task whose locks show this tid, or which has this id, whichever is not 0. NULL: none. */
+struct mt_task *mt__task_find_locked(int tid, uint64_t id);
 
 /* The same for somebody who already holds that lock, and the lock. */
 void mt__tasks_visit_locked(void (*visit)(struct mt_task *task, void *arg), void *arg);

@@ -6,8 +6,8 @@
  *   spawned    ready, or waiting for its time; references: the handle and its own
  *   begun      runs its body
  *   finished   outcome stored, done; its word `alive` is 0 and whoever joins has been woken
- *   buried     the next one that ran has dropped its own reference. With the last one its stack goes to the hub's spare
- *              ones, or from another thread to the pool
+ *   buried     the next one that ran has dropped its own reference. With the last one it is spare in the hub, with
+ *              its stack, task and record, for the next to be spawned; or else its stack goes to the pool
  *
  * What its locks show as their owner is no kernel thread id, as those of a hub have one thread: numbers from
  * FIRST_ID up, which no kernel thread has (PID_MAX_LIMIT), and which start anywhere, so that those of processes that
@@ -43,7 +43,7 @@ static struct mt__coro *coro_of(const struct mt_task *task)
 static uint32_t new_id(void)
 {
     static uint32_t last;
-    uint32_t id = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED), start;
+    uint32_t id = mt__add(&last, 1), start;
 
     if (id == 1) {
         if (getrandom(&start, sizeof start, GRND_NONBLOCK) != sizeof start)
@@ -74,6 +74,8 @@ static void finish(struct mt__coro *coro, int outcome)
     __atomic_store_n(task->alive, 0, __ATOMIC_RELEASE);
     joiners = task->joiners;
     mt__mini_release(&task->guard);
+    if (coro->joiner)
+        mt__park_wake(coro->joiner, task->alive);
     if (joiners)
         mt__wake(task->alive, joiners, 0);
     unlink_living(coro->hub, coro);
@@ -104,19 +106,26 @@ void mt__hub_bury(struct mt__coro *corpse)
     mt__task_drop(corpse->task);
 }
 
-/* Its stack is free: the task was the last thing on it. */
-static void give_back(struct mt_task *task)
+static int keep_spare(struct mt_task *task)
 {
     struct mt__coro *coro = coro_of(task);
     struct mt__hub *hub = mt__hub;
 
-    if (hub && hub->spare_count + 1 <= SPARE && coro->stack->size == MT_CORO_STACK) {
-        coro->next = hub->spare;
-        hub->spare = coro;
-        hub->spare_count++;
-    } else {
-        mt__stack_give(coro->stack);
-    }
+    if (!hub || hub->spare_count + 1 > SPARE || coro->stack->size != MT_CORO_STACK)
+        return 0;
+    __atomic_store_n(&task->there, 0, __ATOMIC_RELAXED);
+    mt__record_rest(task->record);
+    coro->stack->owner = NULL;
+    coro->next = hub->spare;
+    hub->spare = coro;
+    hub->spare_count++;
+    return 1;
+}
+
+/* Its stack is free: the task was the last thing on it. */
+static void give_back(struct mt_task *task)
+{
+    mt__stack_give(coro_of(task)->stack);
 }
 
 void mt__coro_free_spare(struct mt__hub *hub)
@@ -125,6 +134,7 @@ void mt__coro_free_spare(struct mt__hub *hub)
 
     for (struct mt__coro *coro = hub->spare; coro; coro = next) {
         next = coro->next;
+        mt__task_forget(coro->task);
         mt__stack_give(coro->stack);
     }
     hub->spare = NULL;
@@ -144,10 +154,11 @@ static int still_alive(struct mt_task *task)
     return alive;
 }
 
-static int join(struct mt_task *task, mt_deadline deadline, const char *place)
+static int wait_for_end(struct mt_task *task, mt_deadline deadline, const char *place, unsigned flags)
 {
     struct mt__wait wait = {
         .word = task->alive,
+        .flags = flags,
         .reason = MT_WAIT_JOIN,
         .owner = coro_of(task)->id,
         .object = (const void *)(uintptr_t)task->record->id,
@@ -155,19 +166,46 @@ static int join(struct mt_task *task, mt_deadline deadline, const char *place)
         .place = place,
         .deadline = deadline,
     };
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    while (!result && __atomic_load_n(task->alive, __ATOMIC_ACQUIRE))
+        result = mt__wait_round(&wait, 1, deadline);
+    return mt__wait_end(&wait, result);
+}
+
+/* In its own hub it cannot end meanwhile, and the first that joins it there is one that it knows. */
+static int join_here(struct mt_task *task, mt_deadline deadline, const char *place)
+{
+    struct mt__coro *coro = coro_of(task);
     int result;
 
-    if (!still_alive(task))
+    coro->joiner = coro->hub->current;
+    result = wait_for_end(task, deadline, place, MT__WAIT_KNOWN);
+    coro->joiner = NULL;
+    return result;
+}
+
+static int join(struct mt_task *task, mt_deadline deadline, const char *place)
+{
+    struct mt__coro *coro = coro_of(task);
+    int result;
+
+    if (!__atomic_load_n(task->alive, __ATOMIC_ACQUIRE))
         return 0;
-    result = deadline == MT_NOWAIT ? -EBUSY : mt__wait_begin(&wait);
-    if (!result) {
-        while (!result && __atomic_load_n(task->alive, __ATOMIC_ACQUIRE))
-            result = mt__wait_round(&wait, 1, deadline);
-        result = mt__wait_end(&wait, result);
+    if (deadline == MT_NOWAIT)
+        return -EBUSY;
+    if (coro->hub == mt__hub && !coro->joiner) {
+        result = join_here(task, deadline, place);
+    } else {
+        if (!still_alive(task))
+            return 0;
+        result = wait_for_end(task, deadline, place, 0);
+        mt__mini_acquire(&task->guard);
+        task->joiners--;
+        mt__mini_release(&task->guard);
     }
-    mt__mini_acquire(&task->guard);
-    task->joiners--;
-    mt__mini_release(&task->guard);
     return __atomic_load_n(task->alive, __ATOMIC_ACQUIRE) ? result : 0;
 }
 
@@ -218,54 +256,71 @@ static void reap(struct mt_task *task)
     task->reaped = 1;
 }
 
-static const struct mt__kind kind = {.reap = reap, .join = join, .kill = coro_kill, .free = give_back};
+static const struct mt__kind kind = {
+    .reap = reap, .join = join, .kill = coro_kill, .spare = keep_spare, .free = give_back};
 
 /* -- Spawning ----------------------------------------------------------------------------------------------------- */
 
-static struct mt__coro *make(struct mt__hub *hub, size_t stack_size, int *error)
+static struct mt__coro *make_new(struct mt__hub *hub, size_t stack_size, const char *name, int *error)
 {
-    struct mt__coro *coro = hub->spare;
-    struct mt__stack *stack;
+    struct mt__stack *stack = mt__stack_take(stack_size, error);
+    struct mt__coro *coro;
 
-    if (coro && (!stack_size || stack_size == MT_CORO_STACK)) {
-        hub->spare = coro->next;
-        hub->spare_count--;
-        stack = coro->stack;
-    } else {
-        stack = mt__stack_take(stack_size, error);
-        if (!stack)
-            return NULL;
-        coro = (struct mt__coro *)((uintptr_t)(mt__stack_top(stack) - sizeof(struct own)) & ~(uintptr_t)63);
-    }
+    if (!stack)
+        return NULL;
+    coro = (struct mt__coro *)((uintptr_t)(mt__stack_top(stack) - sizeof(struct own)) & ~(uintptr_t)63);
     memset(coro, 0, offsetof(struct own, task.message) + 1);
     coro->stack = stack;
     coro->hub = hub;
     coro->task = &((struct own *)coro)->task;
+    if (mt__task_init(coro->task, MT_COROUTINE, name)) {
+        mt__stack_give(stack);
+        *error = -ENOMEM;
+        return NULL;
+    }
     return coro;
+}
+
+/* What a spare one's last life has left. */
+static struct mt__coro *make_again(struct mt__hub *hub, struct mt__coro *coro, const char *name)
+{
+    hub->spare = coro->next;
+    hub->spare_count--;
+    coro->hub = hub;
+    coro->parked = NULL;
+    coro->joiner = NULL;
+    coro->greenlets = NULL;
+    coro->started = 0;
+    coro->is_killed = 0;
+    mt__task_again(coro->task, MT_COROUTINE, name);
+    return coro;
+}
+
+static struct mt__coro *make(struct mt__hub *hub, const struct mt_coro_options *options, int *error)
+{
+    size_t size = options && options->stack_size ? options->stack_size : MT_CORO_STACK;
+    const char *name = options ? options->name : NULL;
+
+    return hub->spare && size == MT_CORO_STACK ? make_again(hub, hub->spare, name) : make_new(hub, size, name, error);
 }
 
 static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const struct mt_coro_options *options,
                              int *error)
 {
-    struct mt__coro *coro = make(hub, options ? options->stack_size : 0, error);
+    struct mt__coro *coro = make(hub, options, error);
     struct mt_task *task;
 
     if (!coro)
         return NULL;
     task = coro->task;
-    if (mt__task_init(task, MT_COROUTINE, options ? options->name : NULL)) {
-        mt__stack_give(coro->stack);
-        *error = -ENOMEM;
-        return NULL;
-    }
     coro->id = new_id();
     coro->stack->owner = task->record->name;
     mt__record_tid(task->record, (int)coro->id); /* others look for owners meanwhile */
     __atomic_store_n(&task->record->thread, (int32_t)hub->tid, __ATOMIC_RELAXED);
-    task->kind = &kind;
+    if (task->kind != &kind) /* who looks at all tasks may be looking at the last life of this one */
+        task->kind = &kind;
     task->body = fn;
     task->argument = arg;
-    task->references = 2;
     mt__context_make(&coro->context, coro->stack, (char *)coro, begin, coro);
     coro->next_living = hub->living;
     if (coro->next_living)
@@ -273,6 +328,7 @@ static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const st
     coro->living_link = &hub->living;
     hub->living = coro;
     hub->living_count++;
+    __atomic_store_n(&task->references, 2, __ATOMIC_RELEASE);
     __atomic_store_n(&task->there, 1, __ATOMIC_RELEASE);
     return task;
 }
@@ -306,7 +362,7 @@ struct mt_task *mt_coro_spawn_later(int64_t nanoseconds, mt_fn *fn, void *arg, c
     coro->waits_to_start.timer = (struct mt__timer){.at = mt_after(nanoseconds), .parked = &coro->waits_to_start};
     if (mt__timers_add(&hub->timers, &coro->waits_to_start.timer)) {
         unlink_living(hub, coro);
-        task->references = 1;
+        mt__task_drop(task);
         mt__task_drop(task);
         errno = ENOMEM;
         return NULL;

@@ -2,10 +2,10 @@
  *
  * Generators. They lie at the upper end of their stacks.
  *
- *   FRESH      has not begun             on no thread: whoever asks first begins it
- *   SUSPENDED  in mt_yield               on its thread's list, so that the thread's end ends it
- *   RUNNING    entered from `caller`     also while what it calls switches elsewhere
- *   ENDED      the function has returned its stack is free of frames
+ *   FRESH      has not begun               on no thread: whoever asks first begins it
+ *   SUSPENDED  in mt_yield                 on its thread's list, so that the thread's end ends it
+ *   RUNNING    entered from `caller`       also while what it calls switches elsewhere
+ *   ENDED      the function has returned   its stack is free of frames
  *
  * As for greenlets, all that a switch has to tell is written before it: an item to where the caller wants it, what is
  * sent to where mt_yield wants it. The switch itself carries what the call on the other side returns.

@@ -9,7 +9,6 @@
 #include "coro/hub.h"
 #include "base/probe.h"
 #include "coro/coro.h"
-#include "coro/greenlet.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,30 +26,9 @@ __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 
 /* -- Running ------------------------------------------------------------------------------------------------------ */
 
-void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro)
-{
-    coro->next = NULL;
-    *hub->ready_last = coro;
-    hub->ready_last = &coro->next;
-    hub->ready_count++;
-}
-
-static struct mt__coro *take_ready(struct mt__hub *hub)
-{
-    struct mt__coro *coro = hub->ready;
-
-    if (!coro)
-        return NULL;
-    hub->ready = coro->next;
-    if (!hub->ready)
-        hub->ready_last = &hub->ready;
-    hub->ready_count--;
-    return coro;
-}
-
 static void turn(struct mt__hub *hub, int idle);
 
-static struct mt__coro *choose(struct mt__hub *hub)
+struct mt__coro *mt__hub_turn(struct mt__hub *hub)
 {
     struct mt__coro *next;
 
@@ -58,29 +36,11 @@ static struct mt__coro *choose(struct mt__hub *hub)
         hub->budget = hub->ready_count > BUDGET ? (unsigned)hub->ready_count : BUDGET;
         turn(hub, 0);
     }
-    while (!(next = take_ready(hub)))
+    while (!(next = mt__hub_take(hub)))
         turn(hub, 1);
     if (next == &hub->root && hub->disarmed)
         turn(hub, 0);
     return next;
-}
-
-void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse)
-{
-    struct mt__coro *self = hub->current, *next = choose(hub);
-    void *dead;
-
-    if (next == self)
-        return;
-    hub->current = next;
-    hub->switches++;
-    self->greenlets = mt__greenlet_state_get();
-    mt__greenlet_state_set(next->greenlets);
-    mt__running = next->task;
-    mt__here.id = next->id;
-    dead = mt__context_switch(&self->context, &next->context, corpse, corpse != NULL);
-    if (dead)
-        mt__hub_bury(dead);
 }
 
 /* -- The turn ----------------------------------------------------------------------------------------------------- */
@@ -124,7 +84,7 @@ static void expire(struct mt__hub *hub)
 
     if (!hub->timers.count)
         return;
-    now = mt_now();
+    now = mt__wait_clock = mt_now();
     while ((timer = mt__timers_expired(&hub->timers, now)))
         mt__parked_end(hub, timer->parked, -ETIMEDOUT);
 }
@@ -134,7 +94,7 @@ static void sleep_in_loop(struct mt__hub *hub)
 {
     mt_deadline until = mt__timers_first(&hub->timers), stuck_at;
 
-    if (hub->new_links && until > mt_after(SLICE))
+    if ((hub->new_links || hub->aged_links) && until > mt_after(SLICE))
         until = mt_after(SLICE);
     stuck_at = until == MT_FOREVER && !hub->ops && !hub->table.shared ? mt_after(hub->patience) : MT_FOREVER;
     if (stuck_at < until)
@@ -187,9 +147,11 @@ static void turn(struct mt__hub *hub, int idle)
 {
     hub->turns++;
     read_letters(hub);
-    mt__park_arm_new(hub);
-    if (idle)
+    mt__park_arm_new(hub, idle);
+    if (idle) {
         watch_root(hub);
+        expire(hub); /* a time that has passed is none to sleep to */
+    }
     hub->disarmed = 0;
     if (idle && !hub->ready)
         sleep_in_loop(hub);
@@ -200,28 +162,6 @@ static void turn(struct mt__hub *hub, int idle)
 }
 
 /* -- The way to wait ---------------------------------------------------------------------------------------------- */
-
-static int park(struct mt__wait *wait, uint32_t expected, mt_deadline until)
-{
-    struct mt__link link = {.word = wait->word, .expected = expected, .flags = wait->flags};
-
-    if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
-        return 0;
-    return mt__park_words(wait, &link, wait->flags & MT__WAIT_TIME ? 0 : 1, until);
-}
-
-static int park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
-                    unsigned count, mt_deadline until)
-{
-    struct mt__link links[MT__WAIT_ANY_MAX];
-
-    for (unsigned i = 0; i < count; i++) {
-        if (__atomic_load_n(words[i], __ATOMIC_ACQUIRE) != expected[i])
-            return 0;
-        links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
-    }
-    return mt__park_words(wait, links, count, until);
-}
 
 static void yield(void)
 {
@@ -234,8 +174,8 @@ static void yield(void)
 }
 
 static const struct mt__hook hook = {
-    .park = park,
-    .park_any = park_any,
+    .park = mt__park_word,
+    .park_any = mt__park_any,
     .unpark = mt__unpark,
     .poll = mt__park_poll,
     .yield = yield,
@@ -267,7 +207,7 @@ static void forked(void)
     hub->living_count = hub->living != NULL;
     memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
     hub->table.count = hub->table.shared = 0;
-    hub->new_links = NULL;
+    hub->new_links = hub->aged_links = NULL;
     mt__park_forget_arms(hub);
     hub->timers.count = 0;
     hub->ops = 0;

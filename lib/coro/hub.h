@@ -19,6 +19,7 @@
 
 #include "base/task.h"
 #include "coro/context.h"
+#include "coro/greenlet.h"
 #include "wait/wait.h"
 
 #include <poll.h>
@@ -159,8 +160,9 @@ struct mt__coro {
     struct mt__hub *hub;
     struct mt__coro *next; /* the list it is on: ready, or the hub's spare ones */
     struct mt__parked *parked;
-    void *greenlets; /* the state of its greenlets, while it does not run */
-    uint32_t id;     /* what its locks show */
+    struct mt__coro *joiner; /* one of its own hub's, which waits for its end */
+    void *greenlets;         /* the state of its greenlets, while it does not run */
+    uint32_t id;             /* what its locks show */
     uint32_t started;
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
@@ -188,7 +190,7 @@ struct mt__hub {
     struct mt__coro *spare;
     unsigned spare_count;
     struct mt__table table;
-    struct mt__link *new_links;
+    struct mt__link *new_links, *aged_links; /* not armed: new since the last turn, and since an earlier one */
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
     struct mt__arm *free_arms, *chunks;
@@ -211,22 +213,72 @@ extern __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")
 /* The thread's hub, opened by the first who asks. NULL with *error. */
 struct mt__hub *mt__hub_here(int *error);
 
-/* The current one leaves, being parked, on the ready list, or dead (corpse, itself). Returns when it is its turn again;
- * for the dead never. */
-void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse);
+/* Who runs next, after a turn of the hub. */
+struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 
-void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro); /* puts it at the end of the ready list */
-void mt__hub_ring(struct mt__hub *hub);                         /* anybody's: it has letters */
 void mt__hub_bury(struct mt__coro *corpse);
 
+/* Puts it at the end of the ready list. */
+static inline void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro)
+{
+    coro->next = NULL;
+    *hub->ready_last = coro;
+    hub->ready_last = &coro->next;
+    hub->ready_count++;
+}
+
+static inline struct mt__coro *mt__hub_take(struct mt__hub *hub)
+{
+    struct mt__coro *coro = hub->ready;
+
+    if (!coro)
+        return NULL;
+    hub->ready = coro->next;
+    if (!hub->ready)
+        hub->ready_last = &hub->ready;
+    hub->ready_count--;
+    return coro;
+}
+
+/* The current one leaves, being parked, on the ready list, or dead (corpse, itself). Returns when it is its turn again;
+ * for the dead never. Inline as each return behind a switch is mispredicted, which takes longer than the switch. */
+static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse)
+{
+    struct mt__coro *self = hub->current, *next = hub->ready;
+    void *dead;
+
+    if (next && hub->budget && !(next == &hub->root && hub->disarmed)) {
+        hub->budget--;
+        mt__hub_take(hub);
+    } else {
+        next = mt__hub_turn(hub);
+    }
+    if (next == self)
+        return;
+    hub->current = next;
+    hub->switches++;
+    self->greenlets = mt__greenlet_state_get();
+    mt__greenlet_state_set(next->greenlets);
+    mt__running = next->task;
+    mt__here.id = next->id;
+    dead = mt__context_switch(&self->context, &next->context, corpse, corpse != NULL);
+    if (dead)
+        mt__hub_bury(dead);
+}
+
+void mt__hub_ring(struct mt__hub *hub); /* anybody's: it has letters */
+
 /* park.c */
-int mt__park_words(struct mt__wait *wait, struct mt__link *links, unsigned count, mt_deadline until);
+int mt__park_word(struct mt__wait *wait, uint32_t expected, mt_deadline until);
+int mt__park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
+                 unsigned count, mt_deadline until);
 int mt__park_time(struct mt__hub *hub, struct mt__parked *parked,
                   mt_deadline until); /* nothing but a time, or a kill */
 int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
 unsigned mt__unpark(uint32_t *word, unsigned n);
+void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
-void mt__park_arm_new(struct mt__hub *hub);
+void mt__park_arm_new(struct mt__hub *hub, int all); /* all: not only those that have been there for a turn */
 void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
 void mt__park_disarm_all(struct mt__hub *hub);
 void mt__park_forget_arms(struct mt__hub *hub);

@@ -5,12 +5,19 @@
  * A word. A waiter is entered in the hub's table and then has simply not reached its system call yet: futex(2) says
  * nothing about how long that takes. Where it is:
  *
- *   in the table, new      a wake by this hub finds it without any system call. A wake by anybody else is not heard,
- * and need not be: the word has changed, or will be found changed when it is armed in the table, armed    by
- * mt__park_arm_new, when the hub is about to sleep or has been busy for a turn: the kernel compares the word and queues
- * on it. A wake by others completes the arm ready                  out of the table and the timers. Its arm, if there
- * was one, lives on without it until its completion, for which the kernel was asked by a cancel: if that says "woken",
- * then a wake was spent on somebody who had left, and it is passed on to the next
+ *   entered, new     A wake by this hub finds it without any system call. A wake by anybody else is not heard,
+ *                    and need not be: the word has changed, or will be found changed when it is armed.
+ *   entered, armed   By mt__park_arm_new, when the hub is about to sleep or has been busy from one turn to the next:
+ *                    the kernel compares the word and queues on it. A wake by others completes the arm.
+ *   ready            Out of the table and the timers. Its arm, if there was one, lives on without it until its
+ *                    completion, for which the kernel was asked by a cancel: if that says "woken", then a wake was
+ *                    spent on somebody who had left, and it is passed on to the next.
+ *
+ * One with MT__WAIT_KNOWN is not in the table but in the hands of whoever wakes it here, by mt__park_wake, which finds
+ * it as the table would. All else is the same.
+ *
+ * A wait that might close a circle is looked at when it is armed, for most are over before: one that does is ended, and
+ * the task looks for itself, is told, or waits again.
  *
  * Such an arm is a waiter that nobody stands behind: a wake that it takes is lost to the others until the hub's next
  * turn. So there is one before the thread itself goes on, which may not come back to the hub for long, and a hub that
@@ -25,6 +32,7 @@
  */
 #include "coro/hub.h"
 #include "base/clock.h"
+#include "task/deadlock.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -33,6 +41,7 @@
 #define FIRST_BUCKETS 64
 #define ARMS          64 /* made at a time */
 #define CANCEL_AGAIN  MT_MS(5)
+#define SUSPECT       1 /* the result of a park that closes a circle */
 
 /* -- The table ---------------------------------------------------------------------------------------------------- */
 
@@ -63,13 +72,16 @@ static void take_out(struct mt__table *table, struct mt__link *link)
     table->shared -= (link->flags & MT__WAIT_SHARED) != 0;
 }
 
+static int is_full(const struct mt__table *table)
+{
+    return table->count >= table->size * 2;
+}
+
 /* Without memory the old one only gets slower. */
-static int make_room(struct mt__table *table)
+static __attribute__((noinline)) int make_room(struct mt__table *table)
 {
     struct mt__table larger = {.size = table->size ? table->size * 4 : FIRST_BUCKETS};
 
-    if (table->size && table->count < table->size * 2)
-        return 0;
     larger.buckets = mt__alloc(larger.size * sizeof *larger.buckets);
     if (!larger.buckets)
         return table->size ? 0 : -ENOMEM;
@@ -199,22 +211,51 @@ static int arm_link(struct mt__hub *hub, struct mt__link *link)
     return 0;
 }
 
-/* Words that have changed already need no kernel. What cannot be armed stays new: the hub then sleeps in slices. */
-void mt__park_arm_new(struct mt__hub *hub)
+/* The first look at a wait that may close a circle: most are over before they come here. */
+static int is_in_circle(struct mt__wait *wait)
+{
+    if (!wait->suspect)
+        return 0;
+    wait->suspect = 0;
+    return mt__deadlock_is_near(wait);
+}
+
+/* Words that have changed already need no kernel. Returns whether all could be armed. */
+static int arm_list(struct mt__hub *hub, struct mt__link *first)
 {
     struct mt__link *next;
 
-    for (struct mt__link *link = hub->new_links; link; link = next) {
+    for (struct mt__link *link = first; link; link = next) {
+        int result = 0;
         next = link->next_new;
-        if (__atomic_load_n(link->word, __ATOMIC_ACQUIRE) != link->expected) {
-            while (next && next->parked == link->parked) /* they go with it */
-                next = next->next_new;
-            mt__parked_end(hub, link->parked, 0);
-        } else if (arm_link(hub, link)) {
-            return;
-        } else {
-            new_remove(link);
+        if (__atomic_load_n(link->word, __ATOMIC_ACQUIRE) == link->expected) {
+            if (!is_in_circle(link->parked->wait)) {
+                if (arm_link(hub, link))
+                    return 0;
+                new_remove(link);
+                continue;
+            }
+            result = SUSPECT;
         }
+        while (next && next->parked == link->parked) /* they go with it */
+            next = next->next_new;
+        mt__parked_end(hub, link->parked, result);
+    }
+    return 1;
+}
+
+/* A busy hub only arms what has been there for a turn: most waits for each other in one hub are over before. What
+ * cannot be armed stays new: the hub then sleeps in slices. */
+void mt__park_arm_new(struct mt__hub *hub, int all)
+{
+    if (!arm_list(hub, hub->aged_links))
+        return;
+    if (all) {
+        arm_list(hub, hub->new_links);
+    } else if (hub->new_links) {
+        hub->aged_links = hub->new_links;
+        hub->aged_links->new_link = &hub->aged_links;
+        hub->new_links = NULL;
     }
 }
 
@@ -229,14 +270,16 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
         return;
     for (unsigned i = 0; i < parked->count; i++) {
         struct mt__link *link = &parked->links[i];
-        take_out(&hub->table, link);
+        if (!(link->flags & MT__WAIT_KNOWN))
+            take_out(&hub->table, link);
         new_remove(link);
         if (link->arm)
             disarm(hub, link->arm);
         link->arm = NULL;
     }
     parked->count = 0;
-    mt__timers_remove(&hub->timers, &parked->timer);
+    if (parked->timer.place)
+        mt__timers_remove(&hub->timers, &parked->timer);
     parked->coro = NULL;
     parked->result = result;
     coro->parked = NULL;
@@ -251,7 +294,17 @@ static int set_timer(struct mt__hub *hub, struct mt__parked *parked, mt_deadline
     return mt__timers_add(&hub->timers, &parked->timer);
 }
 
-static int park(struct mt__hub *hub, struct mt__parked *parked)
+/* Field by field, as most of it is set when it is known. */
+static void prepare(struct mt__parked *parked, struct mt__wait *wait, struct mt__link *links)
+{
+    parked->wait = wait;
+    parked->cancellable = !(wait->flags & MT__WAIT_NOCANCEL);
+    parked->links = links;
+    parked->count = 0;
+    parked->timer.place = 0;
+}
+
+static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struct mt__parked *parked)
 {
     parked->coro = hub->current;
     hub->current->parked = parked;
@@ -260,28 +313,65 @@ static int park(struct mt__hub *hub, struct mt__parked *parked)
 }
 
 /* Without memory to park with, it still waits: by looking again each time that it is its turn. */
-static int poll_by_turns(struct mt__hub *hub, mt_deadline until)
+static __attribute__((noinline)) int poll_by_turns(struct mt__hub *hub, mt_deadline until)
 {
     mt__hub_ready(hub, hub->current);
     mt__hub_leave(hub, NULL);
     return until != MT_FOREVER && mt_now() >= until ? -ETIMEDOUT : 0;
 }
 
-int mt__park_words(struct mt__wait *wait, struct mt__link *links, unsigned count, mt_deadline until)
+static void enter(struct mt__hub *hub, struct mt__parked *parked, struct mt__link *link)
+{
+    link->parked = parked;
+    link->arm = NULL;
+    if (!(link->flags & MT__WAIT_KNOWN))
+        append(&hub->table, link);
+    new_add(hub, link);
+}
+
+/* What came of it, for the one that waited: he looks for himself at a circle that was found. */
+static int outcome(struct mt__wait *wait, int result)
+{
+    return result == SUSPECT ? mt__deadlock_check_now(wait) : result;
+}
+
+int mt__park_word(struct mt__wait *wait, uint32_t expected, mt_deadline until)
 {
     struct mt__hub *hub = mt__hub;
-    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL), .links = links};
+    struct mt__link link = {.word = wait->word, .expected = expected, .flags = wait->flags};
+    struct mt__parked parked;
 
-    if (make_room(&hub->table) || set_timer(hub, &parked, until))
+    if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
+        return 0;
+    prepare(&parked, wait, &link);
+    if ((is_full(&hub->table) && make_room(&hub->table)) || set_timer(hub, &parked, until))
+        return poll_by_turns(hub, until);
+    if (!(wait->flags & MT__WAIT_TIME)) {
+        enter(hub, &parked, &link);
+        parked.count = 1;
+    }
+    return outcome(wait, park(hub, &parked));
+}
+
+int mt__park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *expected, const unsigned *flags,
+                 unsigned count, mt_deadline until)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__link links[MT__WAIT_ANY_MAX];
+    struct mt__parked parked;
+
+    for (unsigned i = 0; i < count; i++)
+        if (__atomic_load_n(words[i], __ATOMIC_ACQUIRE) != expected[i])
+            return 0;
+    prepare(&parked, wait, links);
+    if ((is_full(&hub->table) && make_room(&hub->table)) || set_timer(hub, &parked, until))
         return poll_by_turns(hub, until);
     for (unsigned i = 0; i < count; i++) {
-        links[i].parked = &parked;
-        links[i].arm = NULL;
-        append(&hub->table, &links[i]);
-        new_add(hub, &links[i]);
+        links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
+        enter(hub, &parked, &links[i]);
     }
     parked.count = count;
-    return park(hub, &parked);
+    return outcome(wait, park(hub, &parked));
 }
 
 int mt__park_time(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
@@ -309,6 +399,12 @@ unsigned mt__unpark(uint32_t *word, unsigned n)
         mt__parked_end(hub, link->parked, 0);
     }
     return found;
+}
+
+void mt__park_wake(struct mt__coro *coro, const uint32_t *word)
+{
+    if (coro->parked && coro->parked->wait && coro->parked->wait->word == word)
+        mt__parked_end(mt__hub, coro->parked, 0);
 }
 
 /* -- Operations --------------------------------------------------------------------------------------------------- */

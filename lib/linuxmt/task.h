@@ -61,7 +61,7 @@ struct mt_task_info {
     const void *object;            /* on which object, */
     char object_name[MT_NAME_MAX]; /* with which name ("" if it has none), */
     int owner;                     /* held by which kernel thread id (0: nobody is known), */
-    mt_deadline since;             /* since when, */
+    mt_deadline since;             /* since when (a coroutine's may be some ms early), */
     char place[MT_PLACE_MAX];      /* and where: the tail of "file:line", "" if that is not known */
     char name[MT_NAME_MAX];
 };

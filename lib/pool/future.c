@@ -401,7 +401,7 @@ int mt_future_wait(struct mt_future *future, mt_deadline deadline)
         return -EDEADLK;
     if (deadline == MT_NOWAIT)
         return -EBUSY;
-    if (mt__future_help(future) || spin(future))
+    if (mt__future_help(future) || (mt__wait_may_spin() && spin(future)))
         return 0;
     result = mt__wait_begin(&wait);
     if (result)

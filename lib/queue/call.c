@@ -119,7 +119,7 @@ int mt__queue_wait(struct mt_queue *queue, struct mt__guard *guard, struct mt__v
 
     if (visit->wait.deadline == MT_NOWAIT)
         return -EBUSY;
-    if (!visit->slept && spin(queue, numbers))
+    if (!visit->slept && mt__wait_may_spin() && spin(queue, numbers))
         return 0;
     result = mt__guard_sleep(guard, visit, numbers, count, until);
     if (result == 1) { /* what the dead one has left undone, whoever needs it next */

@@ -44,14 +44,16 @@
 #define STARVED     MT__LOCK_STARVED
 #define OWNER       MT__OWNER_MASK
 #define STARVES     MT_MS(1)
-#define SPIN_ROUNDS 30 /* looks at the word, */
-#define SPIN_PAUSES 32 /* at most so many pauses apart: 10 to 40 us in all */
+#define STARVES_HUB MT_MS(10) /* in a hub, whose clock may be behind by some ms */
+#define SPIN_ROUNDS 30        /* looks at the word, */
+#define SPIN_PAUSES 32        /* at most so many pauses apart: 10 to 40 us in all */
 
 struct attempt {
     struct mt__wait wait;
     struct mt_lock *lock;
     uint32_t id;
     int slept, starving;
+    int64_t patience;
 };
 
 void mt_lock_init(struct mt_lock *lock, const char *name, unsigned flags)
@@ -93,12 +95,13 @@ void mt__lock_tell_order(struct mt_lock *lock, const char *place)
         mt__lockorder_taken(&told);
 }
 
-static int acquired(struct mt_lock *lock, const char *place, int64_t waited)
+/* since: when its wait began, 0: it did not wait */
+static int acquired(struct mt_lock *lock, const char *place, mt_deadline since)
 {
     lock->place = place;
     mt__lock_tell_order(lock, place);
     if (MT__PROBED(lock__acquired))
-        MT__PROBE5(lock__acquired, lock, lock->name, mt__here.id, waited, place);
+        MT__PROBE5(lock__acquired, lock, lock->name, mt__here.id, since ? mt_now() - since : 0, place);
     return 0;
 }
 
@@ -175,7 +178,7 @@ static int take_or_mark(struct attempt *attempt, uint32_t *seen)
 /* Until when one sleep may last: no longer than to the moment at which the task starves. */
 static mt_deadline end_of_round(const struct attempt *attempt)
 {
-    mt_deadline deadline = attempt->wait.deadline, starves = attempt->wait.since + STARVES;
+    mt_deadline deadline = attempt->wait.deadline, starves = attempt->wait.since + attempt->patience;
 
     return attempt->starving || deadline < starves ? deadline : starves;
 }
@@ -188,7 +191,7 @@ static int sleep_once(struct attempt *attempt, uint32_t seen)
     attempt->slept = 1;
     if (result == -ETIMEDOUT && until < attempt->wait.deadline)
         result = 0;
-    if (!result && !attempt->starving && mt_now() - attempt->wait.since >= STARVES) {
+    if (!result && !attempt->starving && mt_now() - attempt->wait.since >= attempt->patience) {
         attempt->starving = 1;
         result = mt__deadlock_check(&attempt->wait);
         if (attempt->wait.flags & MT__WAIT_NOCANCEL)
@@ -226,6 +229,7 @@ static int acquire_by_sleeping(struct mt_lock *lock, mt_deadline deadline, const
             },
         .lock = lock,
         .id = mt__here.id,
+        .patience = mt__hook() ? STARVES_HUB : STARVES,
     };
     uint32_t seen;
     int result;
@@ -243,7 +247,7 @@ static int acquire_by_sleeping(struct mt_lock *lock, mt_deadline deadline, const
         }
     }
     result = mt__wait_end(&attempt.wait, result);
-    return result ? result : acquired(lock, place, mt_now() - attempt.wait.since);
+    return result ? result : acquired(lock, place, attempt.wait.since);
 }
 
 int mt__lock_acquire_slow(struct mt_lock *lock, mt_deadline deadline, const char *place)
@@ -263,7 +267,7 @@ int mt__lock_acquire_slow(struct mt_lock *lock, mt_deadline deadline, const char
         return -EBUSY;
     if (__atomic_load_n(&self->cancel, __ATOMIC_ACQUIRE))
         return -ECANCELED;
-    if (spin(lock, mt__here.id))
+    if (mt__wait_may_spin() && spin(lock, mt__here.id))
         return acquired(lock, place, 0);
     return acquire_by_sleeping(lock, deadline, place, 0);
 }

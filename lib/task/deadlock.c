@@ -5,7 +5,8 @@
  * An edge leads from a task that waits for a lock (or a once) to the task whose tid the word holds, and from one that
  * joins to the one it joins, or for a future to the worker that runs its task. A circle can only be closed by a task
  * that begins to wait, never by one that takes a lock (it runs); so it is enough that each task looks once, after it
- * has published its wait.
+ * has published its wait: at once, or in a hub when the wait has lasted to a turn. The last of a circle to look finds
+ * it, as all the others have published theirs by then.
  *
  * Why a circle that is found is real: it is walked twice. A record's sequence has not changed between the walks, so
  * that task has waited, without a break, from the first look to the second, and so has each other. In that time it
@@ -96,26 +97,11 @@ static int peek(void *to, uint64_t from, size_t size)
     return mt__sys(SYS_process_vm_readv, mt__sys(SYS_getpid), &local, 1, &remote, 1, 0) == (long)size ? 0 : -EFAULT;
 }
 
-struct search {
-    int tid;
-    uint64_t id;
-    struct mt_task *found;
-};
-
-static void match(struct mt_task *task, void *arg)
-{
-    struct search *search = arg;
-
-    if ((search->tid && __atomic_load_n(&task->record->tid, __ATOMIC_RELAXED) == search->tid) ||
-        (search->id && task->record->id == search->id))
-        search->found = task;
-}
-
 /* Whom this task waits for; NULL: it does not wait, or nobody is known to hold what it waits for. */
 static struct mt_task *next_of(struct member *member)
 {
-    struct search search = {0};
     uint32_t future[2];
+    uint64_t id = 0;
 
     mt__record_copy(member->task->record, &member->record);
     if (member->record.state != MT_WAITING || __atomic_load_n(&member->task->in_deadlock, __ATOMIC_RELAXED) ||
@@ -144,16 +130,12 @@ static struct mt_task *next_of(struct member *member)
         member->owner = future[1];
         break;
     case MT_WAIT_JOIN:
-        search.id = member->record.wait_object;
+        id = member->record.wait_object;
         break;
     default:
         return NULL;
     }
-    search.tid = (int)member->owner;
-    if (!search.tid && !search.id)
-        return NULL;
-    mt__tasks_visit_locked(match, &search);
-    return search.found;
+    return mt__task_find_locked((int)member->owner, id);
 }
 
 /* The circle through self, or 0. */
@@ -255,7 +237,29 @@ static void report(const struct member *members, int count)
         return; /* there is nowhere left to say it */
 }
 
+int mt__deadlock_is_near(struct mt__wait *wait)
+{
+    struct member *members = mt__alloc(LONGEST * sizeof *members);
+    int count;
+
+    if (!members)
+        return 0;
+    mt__tasks_acquire();
+    count = walk(wait->task, members);
+    mt__tasks_release();
+    free(members);
+    return count > 0;
+}
+
 int mt__deadlock_check(struct mt__wait *wait)
+{
+    if (!mt__hook())
+        return mt__deadlock_check_now(wait);
+    wait->suspect = current_policy() != MT_DEADLOCK_OFF;
+    return 0;
+}
+
+int mt__deadlock_check_now(struct mt__wait *wait)
 {
     enum mt_deadlock_policy what = current_policy();
     struct member *members;

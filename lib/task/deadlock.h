@@ -15,4 +15,10 @@
  * if so and the policy is to fail. A circle is reported once. */
 int mt__deadlock_check(struct mt__wait *wait);
 
+/* In a hub most waits are over before the next turn. So there the check only leaves wait->suspect, and the hub, when
+ * the wait has lasted to a turn, asks whether there is a circle (anybody may, with the registry's lock free), and lets
+ * the task that waits make the check itself, which then finds it and reports it. */
+int mt__deadlock_is_near(struct mt__wait *wait);
+int mt__deadlock_check_now(struct mt__wait *wait);
+
 #endif

@@ -34,7 +34,7 @@ struct mt_task *mt_task_main(void)
 
 struct mt_task *mt_task_retain(struct mt_task *task)
 {
-    __atomic_fetch_add(&task->references, 1, __ATOMIC_RELAXED);
+    mt__add(&task->references, 1);
     return task;
 }
 

@@ -92,6 +92,7 @@ static long clone_thread(struct mt__slot *slot)
 
     /* The lock first: while signals are blocked nobody may be waiting for us to answer one. */
     mt__glibc_list_acquire();
+    __atomic_store_n(&mt__cloned, 1, __ATOMIC_RELAXED);
     set_signals(SIG_BLOCK, &all, &before);
     slot->signals = before;
     if (__builtin_expect(__atomic_load_n(&mt__sys_armed, __ATOMIC_RELAXED), 0) &&

@@ -39,6 +39,8 @@ struct waitv { /* struct futex_waitv, which older kernel headers do not have */
 };
 #define WAITV_U32 2
 
+__thread mt_deadline mt__wait_clock __attribute__((tls_model("initial-exec")));
+
 static int waitv_missing;
 static __thread const struct mt__hook *hook __attribute__((tls_model("initial-exec")));
 
@@ -52,16 +54,59 @@ const struct mt__hook *mt__hook(void)
     return hook;
 }
 
+int mt__wait_may_spin(void)
+{
+    return !hook;
+}
+
 /* -- Begin and end: what others see ------------------------------------------------------------------------------- */
 
-/* The end of a place says more than its beginning. */
+/* The end of a place says more than its beginning. What is behind the end of the text in `to` stays. */
 static void copy_tail(char *to, size_t size, const char *from)
 {
-    size_t length = from ? strlen(from) : 0;
+    size_t length;
 
-    if (length >= size)
+    if (!from || !*from) {
+        to[0] = 0;
+        return;
+    }
+    length = strlen(from);
+    if (length >= size) {
         from += length - size + 1;
-    strncpy(to, from ? from : "", size - 1);
+        length = size - 1;
+    }
+    memcpy(to, from, length + 1);
+}
+
+/* Others read it meanwhile. Besides, plain copies are joined to larger ones by the compiler, which then have to wait
+ * for the single fields to reach the cache. */
+#define NOTE(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
+
+static int is_traced(void)
+{
+    return MT__PROBED(wait__begin) || MT__PROBED(wait__end) || MT__PROBED(lock__acquired);
+}
+
+/* In a hub the kernel's clock of its ticks does, which costs a fifth and is behind by some ms: what is seen of a wait
+ * need not be better, unless somebody traces. It never goes back behind what the hub has seen of the real one. */
+static mt_deadline begin_of_wait(void)
+{
+    struct timespec tick;
+    mt_deadline at;
+
+    if (!hook || is_traced())
+        return mt__wait_clock = mt_now();
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
+    at = (int64_t)tick.tv_sec * 1000000000 + tick.tv_nsec;
+    if (at > mt__wait_clock)
+        mt__wait_clock = at;
+    return mt__wait_clock;
+}
+
+/* A coroutine goes on after the one that woke it has begun a wait, or a turn: then the clock was looked at. */
+static mt_deadline end_of_wait(void)
+{
+    return hook && !is_traced() ? mt__wait_clock : mt_now();
 }
 
 int mt__wait_begin(struct mt__wait *wait)
@@ -72,18 +117,21 @@ int mt__wait_begin(struct mt__wait *wait)
     if (!task)
         return -ENOMEM;
     record = task->record;
-    wait->since = mt_now();
-    wait->limited = 0;
+    wait->since = begin_of_wait();
+    wait->limited = wait->suspect = 0;
     __atomic_store_n(&task->in_deadlock, 0, __ATOMIC_RELAXED);
     mt__record_begin(record);
-    record->wait_reason = wait->reason;
-    record->wait_owner = wait->owner;
-    record->wait_object = (uint64_t)(uintptr_t)wait->object;
-    record->wait_word = (uint64_t)(uintptr_t)wait->word;
-    record->wait_since = wait->since;
-    record->wait_deadline = wait->deadline;
+    NOTE(record->wait_reason, wait->reason);
+    NOTE(record->wait_owner, wait->owner);
+    NOTE(record->wait_object, (uintptr_t)wait->object);
+    NOTE(record->wait_word, (uintptr_t)wait->word);
+    NOTE(record->wait_since, wait->since);
+    NOTE(record->wait_deadline, wait->deadline);
     copy_tail(record->wait_name, sizeof record->wait_name, wait->name);
-    copy_tail(record->wait_place, sizeof record->wait_place, wait->place);
+    if (task->place != wait->place) { /* a literal: the same one says the same */
+        copy_tail(record->wait_place, sizeof record->wait_place, wait->place);
+        task->place = wait->place;
+    }
     mt__record_state(record, MT_WAITING);
     mt__record_end(record);
     if (MT__PROBED(wait__begin))
@@ -94,7 +142,7 @@ int mt__wait_begin(struct mt__wait *wait)
 int mt__wait_end(struct mt__wait *wait, int result)
 {
     struct mt__record *record = wait->task->record;
-    int64_t waited = mt_now() - wait->since;
+    int64_t waited = end_of_wait() - wait->since;
 
     if (result == -ECANCELED && wait->limited) {
         mt__timeout_expire(wait->task);
@@ -194,10 +242,14 @@ static int round_of_one(struct mt__wait *wait, uint32_t expected, mt_deadline un
     return cancellable_round(wait, expected, until);
 }
 
+/* The short way is for coroutines: it ends in a jump to the hub, without a return that would be mispredicted. */
 int mt__wait_round(struct mt__wait *wait, uint32_t expected, mt_deadline until)
 {
-    mt_deadline limit = mt__wait_limit(wait, until);
+    mt_deadline limit;
 
+    if (hook && until != MT_NOWAIT && !wait->task->limit && !__atomic_load_n(&wait->task->cancel, __ATOMIC_ACQUIRE))
+        return hook->park(wait, expected, until);
+    limit = mt__wait_limit(wait, until);
     return mt__wait_limited(wait, until, round_of_one(wait, expected, limit));
 }
 

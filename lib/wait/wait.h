@@ -21,6 +21,7 @@ enum {
         1, /* the word is in memory that several processes map (or that the kernel wakes: a thread's tid word) */
     MT__WAIT_NOCANCEL = 2, /* a killed task waits here all the same: a condition that has to get its lock back */
     MT__WAIT_TIME = 4,     /* nobody wakes the word: only time, or a kill, ends the wait */
+    MT__WAIT_KNOWN = 8,    /* who wakes it knows who waits, and in his own hub wakes him by mt__park_wake */
 };
 
 struct mt__wait {
@@ -37,6 +38,7 @@ struct mt__wait {
     struct mt_task *task;
     mt_deadline since;
     int limited; /* a timeout of the task's has ended it: the -ECANCELED of its round is not a kill's */
+    int suspect; /* in a hub: it might close a circle, which is looked at when it has lasted a turn */
 };
 
 /* Publishes that the task waits. 0, or -ENOMEM (a thread new to the library, and no memory for its record): then there
@@ -78,6 +80,10 @@ void mt__timeout_expire(struct mt_task *task);
 /* One whole wait of one round. */
 int mt__wait(struct mt__wait *wait, uint32_t expected);
 
+/* Whether to look again for a while before the wait begins: not in a hub, whose other coroutines it would keep from
+ * running, and so perhaps the very one that it waits for. */
+int mt__wait_may_spin(void);
+
 /* Wakes up to n of those who wait for the word. Only MT__WAIT_SHARED of the flags counts. */
 void mt__wake(uint32_t *word, unsigned n, unsigned flags);
 
@@ -100,5 +106,8 @@ struct mt__hook {
 };
 void mt__hook_set(const struct mt__hook *hook); /* for the calling thread; NULL: none */
 const struct mt__hook *mt__hook(void);          /* NULL: none */
+
+/* When the thread last looked at a clock for its waits; the hub's turns do so too. */
+extern __thread mt_deadline mt__wait_clock __attribute__((tls_model("initial-exec")));
 
 #endif

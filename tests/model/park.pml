@@ -7,6 +7,9 @@
  * given as there are takers. The kernel's wake takes any sleeper; the hub's wake takes any of its own first, and asks the
  * kernel when it has none.
  *
+ * The hub finds its own by a table, or knows whom it wakes (MT__WAIT_KNOWN): both are one here. A new one may be sent to
+ * look again in place of being armed, once, as one that might close a circle of waits is.
+ *
  * A taker in the hub is ready, new (entered, not armed), armed, or done. An arm is queued in the kernel until it is woken
  * or cancelled; then its completion waits to be reaped. An arm without an owner is one whose owner has left.
  *
@@ -160,7 +163,7 @@ inline reap(n)
 active proctype hub()
 {
     byte a;
-    bool given;
+    bool given, looked;
 
     d_step {
         taker[1] = READY; taker[2] = READY;
@@ -177,13 +180,16 @@ active proctype hub()
     :: taker[1] == DONE && taker[2] == DONE && given && !SOMETHING_TOLD &&
        arm[1] == FREE && arm[2] == FREE && arm[3] == FREE && arm[4] == FREE -> break
 #endif
+    :: taker[2] == NEW && !looked -> looked = true; leave(2, READY)
     :: true -> /* a turn */
+        if
 #if BUG == 5 /* arms only what was there at the first time: the second stays new */
-        arm_new(1);
+        :: true -> arm_new(1)
 #else
-        arm_new(1);
-        arm_new(2);
+        :: true -> arm_new(1); arm_new(2)
 #endif
+        :: SOMETHING_READY || !given -> skip /* a busy hub leaves what is new since the last turn */
+        fi;
         cancel(1); cancel(2); cancel(3); cancel(4);
         if
         :: SOMETHING_READY || !given -> skip

@@ -158,8 +158,9 @@ static void circles_are_refused(void **state)
         if (!mine)
             mt_pilock_release(&d.second);
         assert_int_equal(mt_pilock_release(&d.lock), 0);
-        assert_int_equal((mine == -EDEADLK) + (finish(other) == -EDEADLK), 1);
-        assert_int_equal(reports, i > 0);
+        mine = (mine == -EDEADLK) + (finish(other) == -EDEADLK);
+        assert_true(mine >= 1); /* both, where each looks as the other begins to wait */
+        assert_true(i ? reports >= 1 : reports == 0);
     }
     mt_deadlock_hook(NULL);
 }
@@ -186,7 +187,7 @@ static void memory_that_holds_something_else(void **state)
     assert_true(result == -EPERM || result == -ESRCH);
     lock.word = (uint32_t)getppid();
     assert_int_equal(pthread_create(&sleeper, NULL, sleep_on_the_word, &lock), 0);
-    for (int i = 0; i < 1000 && result != -EINVAL; i++)
+    for (int i = 0; i < 60000 && result != -EINVAL; i++, usleep(1000)) /* until it sleeps */
         result = mt_pilock_acquire(&lock, mt_after(MT_MS(5)));
     assert_int_equal(result, -EINVAL);
     __atomic_store_n(&lock.broken, 1, __ATOMIC_SEQ_CST);

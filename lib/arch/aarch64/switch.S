@@ -74,7 +74,8 @@ mt__arch_switch:
         .size   mt__arch_switch_last, .-mt__arch_switch_last
 
 /* Where a new stack begins: entry in x20, its argument in x19, the first value in x0. Nothing called it, which its
- * frame says to unwinders. */
+ * frame says to unwinders. It jumps to entry, by the register that may, so that the processor's stack of return
+ * addresses stays as high as it was. */
         .globl  mt__arch_begin
         .hidden mt__arch_begin
         .type   mt__arch_begin, %function
@@ -85,8 +86,10 @@ mt__arch_begin:
         mov     x29, xzr
         mov     x1, x0
         mov     x0, x19
-        blr     x20
-        brk     #1
+        adr     x30, 1f
+        mov     x16, x20
+        br      x16
+1:      brk     #1
         .cfi_endproc
         .size   mt__arch_begin, .-mt__arch_begin
         .section .note.GNU-stack, "", %progbits

@@ -94,7 +94,8 @@ mt__arch_switch_control:
         .size   mt__arch_switch_control, .-mt__arch_switch_control
 
 /* Where a new stack begins: entry and its argument lie on it, the first value is in rdx. Nothing called it, which its
- * frame says to unwinders. */
+ * frame says to unwinders. It jumps to entry, with a return address that is only for them: a call would leave the
+ * processor's stack of those one too high, and all returns of the next stack to go on would be mispredicted. */
         .globl  mt__arch_begin
         .hidden mt__arch_begin
         .type   mt__arch_begin, @function
@@ -105,8 +106,11 @@ mt__arch_begin:
         xorl    %ebp, %ebp
         movq    8(%rsp), %rdi
         movq    %rdx, %rsi
-        call    *(%rsp)
-        ud2
+        movq    (%rsp), %rax
+        leaq    1f(%rip), %rcx
+        pushq   %rcx
+        jmp     *%rax
+1:      ud2
         .cfi_endproc
         .size   mt__arch_begin, .-mt__arch_begin
         .section .note.GNU-stack, "", @progbits
