@@ -25,7 +25,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
-	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/queue \
+	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
 	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
@@ -231,6 +231,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_timeout_SOURCES = %D%/unit/timeout.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_timeout_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_timeout_LDADD = $(UNIT_LIBS)
+%C%_unit_promise_SOURCES = %D%/unit/promise.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_promise_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_promise_LDADD = $(UNIT_LIBS)
 %C%_unit_group_SOURCES = %D%/unit/group.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_group_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_group_LDADD = $(UNIT_LIBS)

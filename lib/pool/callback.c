@@ -23,15 +23,36 @@ static int is_over(struct mt_pool *pool)
     return over;
 }
 
+static void forget(struct mt_pool *pool)
+{
+    mt__pool_lock(pool);
+    pool->callbacks--;
+    mt__pool_unlock(pool);
+}
+
+static void drop(struct mt__note *note)
+{
+    mt_future_release(note->future);
+    free(note);
+}
+
 static void call(struct mt_pool *pool, struct mt__note *note)
 {
     note->fn(note->future, note->arg);
     mt__worker_forked(pool->forks);
-    mt_future_release(note->future);
-    free(note);
-    mt__pool_lock(pool);
-    pool->callbacks--;
-    mt__pool_unlock(pool);
+    drop(note);
+    forget(pool);
+}
+
+void mt__callbacks_call(struct mt__note *list)
+{
+    struct mt__note *next;
+
+    for (; list; list = next) {
+        next = list->next;
+        list->fn(list->future, list->arg);
+        drop(list);
+    }
 }
 
 static void sleep_until_told(struct mt__set *set, uint32_t ended)
@@ -82,6 +103,8 @@ static int store(struct mt__note *note, struct mt_future *future)
     if (!mt__note_add(note, future))
         return 0;
     pool = future->pool;
+    if (!pool)
+        return 1;
     mt__pool_lock(pool);
     result = pool->caller ? 0 : start_caller(pool);
     if (!result)
@@ -89,9 +112,7 @@ static int store(struct mt__note *note, struct mt_future *future)
     mt__pool_unlock(pool);
     if (!result)
         return 1;
-    *note->link = note->next; /* it is the first of the list */
-    if (note->next)
-        note->next->link = note->link;
+    mt__note_take_off(note);
     return result;
 }
 
@@ -120,6 +141,32 @@ int mt_future_add_done_callback(struct mt_future *future, mt_done_fn *fn, void *
     return result;
 }
 
+static void nudge(struct mt_pool *pool)
+{
+    __atomic_fetch_add(&pool->ended.ended, 1, __ATOMIC_RELEASE);
+    mt__wake(&pool->ended.ended, UINT_MAX, 0);
+}
+
+int mt_future_remove_done_callback(struct mt_future *future, mt_done_fn *fn, void *arg)
+{
+    struct mt__note *note;
+
+    mt__mini_acquire(&future->guard);
+    for (note = future->notes; note && (note->set || note->fn != fn || note->arg != arg); note = note->next)
+        ;
+    if (note)
+        mt__note_take_off(note);
+    if (note && future->pool && !mt__future_is_stale(future)) { /* the pool is there while the guard is held */
+        forget(future->pool);
+        nudge(future->pool);
+    }
+    mt__mini_release(&future->guard);
+    if (!note)
+        return -ESRCH;
+    drop(note);
+    return 0;
+}
+
 int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline)
 {
     struct mt_task *caller;
@@ -129,7 +176,6 @@ int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline)
     mt__pool_unlock(pool);
     if (!caller)
         return 0;
-    __atomic_fetch_add(&pool->ended.ended, 1, __ATOMIC_RELEASE);
-    mt__wake(&pool->ended.ended, UINT_MAX, 0);
+    nudge(pool);
     return mt_task_join(caller, deadline);
 }

@@ -73,7 +73,7 @@ struct mt__value {
 };
 
 /* Something to do when a future ends. Those with a set are the set's, and taken off under the future's guard; those
- * without are callbacks, and the pool's from then on. */
+ * without are callbacks, and from then on the pool's, or of a promise its setter's. */
 struct mt__set;
 struct mt__note {
     struct mt__note *next, **link; /* on the future's list, then on the set's or the pool's */
@@ -102,8 +102,9 @@ int mt__set_wait(struct mt__set *set, struct mt__note *const *notes, size_t coun
 /* The set forgets the note, whether or not its future has ended. */
 void mt__set_remove(struct mt__note *note);
 
-/* Stores a note on a future that has not ended. 0: it has. */
+/* Stores a note on a future that has not ended. 0: it has. With the future's guard, as the other. */
 int mt__note_add(struct mt__note *note, struct mt_future *future);
+void mt__note_take_off(struct mt__note *note);
 void mt__notes_tell(struct mt_future *future);
 
 /* A future with a copy of the argument and two references, the queue's and the caller's. NULL: no memory. */
@@ -111,6 +112,9 @@ struct mt_future *mt__future_new(struct mt_pool *pool, mt_fn *fn, const void *ar
 
 /* Makes a queued future's task the calling worker's. 0: somebody else was quicker. */
 int mt__future_start(struct mt_future *future, struct mt__worker *worker);
+
+/* Makes a queued future the caller's, who ends it without its being run. 0: somebody else was quicker. */
+int mt__future_claim(struct mt_future *future);
 
 /* Ends it: what became of it is stored already. The caller must have started it, or, for MT_CANCELLED, it is queued. 0:
  * it was not. */
@@ -312,6 +316,9 @@ struct mt_future *mt__queue_clear(struct mt_pool *pool);
 void mt__queue_wake_all(struct mt_pool *pool);
 
 /* -- Callbacks ---------------------------------------------------------------------------------------------------- */
+
+/* Makes a list's calls, one after the other, and frees the notes. */
+void mt__callbacks_call(struct mt__note *list);
 
 /* The pool's task that calls them has nothing left to do, and nothing more will come. */
 int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline);
