@@ -25,7 +25,7 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_conn_fd.3 %D%/man3/mt_conn_next_size.3 %D%/man3/mt_conn_open.3 %D%/man3/mt_conn_pair.3 \
 	%D%/man3/mt_conn_receive.3 %D%/man3/mt_conn_receive_fd.3 %D%/man3/mt_conn_send.3 \
 	%D%/man3/mt_conn_send_fd.3 %D%/man3/mt_conn_set_limit.3 %D%/man3/mt_conn_wait.3 %D%/man3/mt_connect.3 \
-	%D%/man3/mt_container_of.3 %D%/man3/mt_coro_spawn.3 %D%/man3/mt_coro_spawn_later.3 \
+	%D%/man3/mt_container_of.3 %D%/man3/mt_coro_idle.3 %D%/man3/mt_coro_spawn.3 %D%/man3/mt_coro_spawn_later.3 \
 	%D%/man3/mt_coro_stack_used.3 %D%/man3/mt_coro_yield.3 %D%/man3/mt_deadlock_hook.3 \
 	%D%/man3/mt_deadlock_policy.3 %D%/man3/mt_event_clear.3 %D%/man3/mt_event_init.3 \
 	%D%/man3/mt_event_is_set.3 %D%/man3/mt_event_set.3 %D%/man3/mt_event_wait.3 %D%/man3/mt_fail.3 \
