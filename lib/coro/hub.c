@@ -92,8 +92,9 @@ static void read_letters(struct mt__hub *hub)
         killed = __atomic_exchange_n(&hub->letters.killed, NULL, __ATOMIC_ACQUIRE);
         for (; killed; killed = next) {
             next = killed->next_killed;
-            __atomic_store_n(&killed->is_killed, 0, __ATOMIC_RELEASE);
-            if (killed->parked && killed->parked->cancellable)
+            __atomic_exchange_n(&killed->is_killed, 0, __ATOMIC_ACQ_REL); /* from now on a kill writes anew */
+            if (killed->parked && killed->parked->cancellable && /* a worker may be done with what was killed */
+                __atomic_load_n(&killed->task->cancel, __ATOMIC_ACQUIRE))
                 mt__parked_end(hub, killed->parked, -ECANCELED);
             mt__task_drop(killed->task);
         }
