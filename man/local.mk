@@ -130,6 +130,6 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_timer_start.3 %D%/man3/mt_value_get.3 %D%/man3/mt_value_new.3 %D%/man3/mt_value_set.3 \
 	%D%/man3/mt_with_timeout.3 %D%/man3/mt_write.3 %D%/man3/mt_write_all.3 %D%/man3/mt_yield.3 \
 	%D%/man3/mt_yield_from.3 %D%/man3/mt_yield_from_generator.3
-dist_mtman7_DATA = %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
+dist_mtman7_DATA = %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_gevent.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
 dist_man_MANS += %D%/man1/mtrace-deadlock.1 %D%/man1/mtrace-doctor.1
 dist_man_MANS += %D%/man1/mtrace.1 %D%/man1/mtrace-locks.1 %D%/man1/mtrace-sched.1 %D%/man1/mtrace-queues.1 %D%/man1/mtrace-pool.1 %D%/man5/mtrace-json.5

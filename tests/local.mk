@@ -20,7 +20,7 @@ EXTRA_DIST += $(LONG_TESTS)
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
 UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%/unit/clock %D%/unit/cond \
-	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
+	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/pilock %D%/unit/place \
@@ -57,6 +57,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_conn_SOURCES = %D%/unit/conn.c %D%/unit/unit.h
 %C%_unit_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_conn_LDADD = $(UNIT_LIBS)
+%C%_unit_coropool_SOURCES = %D%/unit/coropool.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_coropool_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_coropool_LDADD = $(UNIT_LIBS)
 %C%_unit_coro_fork_SOURCES = %D%/unit/coro-fork.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_coro_fork_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coro_fork_LDADD = $(UNIT_LIBS)

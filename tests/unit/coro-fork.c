@@ -162,8 +162,11 @@ static int fork_within(void *arg)
 
 static void a_forks_child_can_use_its_hub(void **state)
 {
-    struct mt_task *other = spawn_coro(sleep_long, NULL);
+    struct mt_task *other;
 
+    if (TSAN && strcmp(mt_loop_name(), "uring"))
+        skip(); /* TSan allows a child of threads no threads, which a hub on epoll needs as helpers */
+    other = spawn_coro(sleep_long, NULL);
     mt_coro_yield();
     assert_int_equal(fork_within(NULL), 0);
     assert_int_equal(finish(spawn_coro(fork_within, NULL)), 0);
