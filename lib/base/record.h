@@ -66,6 +66,10 @@ void mt__record_free(struct mt__record *record);
 /* In a fork's child: a table of its own, a copy of the parent's, in its place. */
 void mt__records_after_fork(void);
 
+/* Before a fork, with the registry's lock; and after it in the parent. */
+void mt__records_before_fork(void);
+void mt__records_forked(void);
+
 /* Changes of the fields that belong together stand between these. Only the record's own task writes it. The acquire
  * keeps the changes after the odd number. */
 static inline void mt__record_begin(struct mt__record *record)
