@@ -248,6 +248,7 @@ static void forked(void)
 {
     struct mt__hub *hub = mt__hub;
 
+    mt__coro_forked(hub);
     if (!hub)
         return;
     hub->loop->close(hub, 1);
