@@ -23,7 +23,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
-	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/pilock %D%/unit/place \
+	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/once %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
@@ -57,6 +57,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_conn_SOURCES = %D%/unit/conn.c %D%/unit/unit.h
 %C%_unit_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_conn_LDADD = $(UNIT_LIBS)
+%C%_unit_mixture_SOURCES = %D%/unit/mixture.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_mixture_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_mixture_LDADD = $(UNIT_LIBS)
 %C%_unit_coropool_SOURCES = %D%/unit/coropool.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_coropool_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coropool_LDADD = $(UNIT_LIBS)
