@@ -19,7 +19,7 @@ EXTRA_DIST += $(LONG_TESTS)
 
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
-UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%/unit/clock %D%/unit/cond \
+UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
@@ -57,6 +57,11 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_conn_SOURCES = %D%/unit/conn.c %D%/unit/unit.h
 %C%_unit_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_conn_LDADD = $(UNIT_LIBS)
+# with a count around each wait
+%C%_unit_cancel_SOURCES = %D%/unit/cancel.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_cancel_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_cancel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mt__wait_begin -Wl,--wrap=mt__wait_end
+%C%_unit_cancel_LDADD = $(UNIT_LIBS)
 %C%_unit_mixture_SOURCES = %D%/unit/mixture.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_mixture_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_mixture_LDADD = $(UNIT_LIBS)
