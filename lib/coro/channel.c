@@ -20,6 +20,8 @@
  * no memory of its own, so it may come to somebody who has left, which does no harm (wait/wait.h).
  * 5. No hand-over is lost by a kill or a deadline: who leaves has to move `taken` himself, and if he cannot, his case
  * has happened and he returns it.
+ *
+ * tests/model/channel.pml checks 1 to 5.
  */
 #include "base/clock.h"
 #include "base/mini.h"
