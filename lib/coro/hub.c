@@ -22,6 +22,7 @@
 #define PATIENCE      MT_MS(50)
 #define PATIENCE_MOST MT_SEC(10)
 #define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
+#define ARMS_TURNS    100
 
 __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 
@@ -268,7 +269,7 @@ static void forked(void)
     hub->table.count = hub->table.shared = 0;
     hub->new_links = NULL;
     hub->timers.count = 0;
-    hub->ops = 0;
+    hub->ops = hub->arms = 0;
     hub->root_cancel.word = NULL;
     if (hub->current != &hub->root)
         hub->root.parked = NULL;
@@ -302,6 +303,16 @@ static void free_hub(struct mt__hub *hub)
     free(hub);
 }
 
+/* Arms without a waiter may yet be woken, with a wake that somebody else needs: nothing of it goes before they have
+ * come back. Those whose cancel found no room stay, and there is an end to waiting for them. */
+static void await_arms(struct mt__hub *hub)
+{
+    for (int i = 0; hub->arms && i < ARMS_TURNS; i++) {
+        hub->loop->turn(hub, i ? mt_after(SLICE) : MT_NOWAIT);
+        read_letters(hub);
+    }
+}
+
 /* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread. */
 static void end(void)
 {
@@ -315,10 +326,12 @@ static void end(void)
         hub->root.parked = NULL;
         mt__park_time(hub, &parked, mt_after(SLICE));
     }
+    await_arms(hub);
     mt__hook_set(NULL);
     mt__at_end = NULL;
     mt__coro_free_spare(hub);
     mt__helpers_close(hub, 0);
+    read_letters(hub);
     hub->loop->close(hub, 0);
     mt__hub = NULL;
     free_hub(hub);

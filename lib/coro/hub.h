@@ -192,6 +192,7 @@ struct mt__hub {
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
     struct mt__arm *free_arms, *chunks;
+    size_t arms; /* that the kernel, or a helper, has */
     struct mt__arm root_cancel;
     struct mt__letters letters;
     struct mt__helper *helpers;

@@ -98,6 +98,7 @@ static struct mt__arm *arm_new(struct mt__hub *hub)
         arm = hub->free_arms;
     }
     hub->free_arms = arm->next;
+    hub->arms++;
     return arm;
 }
 
@@ -105,6 +106,7 @@ void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm)
 {
     arm->next = hub->free_arms;
     hub->free_arms = arm;
+    hub->arms--;
 }
 
 static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
