@@ -93,9 +93,10 @@ static int count_by_lock(void *arg)
 {
     for (int i = 0; i < ROUNDS; i++) {
         int result = mt_lock_acquire(&shared->lock, END);
-        long count = shared->count;
+        long count;
         if (result)
             return result;
+        count = shared->count;
         if (i % 4 == 0)
             mt_coro_yield(); /* holding it */
         shared->count = count + 1;
@@ -117,9 +118,10 @@ static int read_and_write(void *arg)
         int writes = i % 3 == 0;
         int result =
             writes ? mt_rwlock_acquire_write(&shared->rwlock, END) : mt_rwlock_acquire_read(&shared->rwlock, END);
-        long count = shared->count;
+        long count;
         if (result)
             return result;
+        count = shared->count;
         if (i % 4 == 0)
             mt_coro_yield();
         if (count != shared->twin)
