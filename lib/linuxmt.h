@@ -30,6 +30,7 @@
 #include <linuxmt/pilock.h>
 #include <linuxmt/pool.h>
 #include <linuxmt/process.h>
+#include <linuxmt/promise.h>
 #include <linuxmt/queue.h>
 #include <linuxmt/rlock.h>
 #include <linuxmt/robust.h>

@@ -7,7 +7,7 @@ mtinclude_HEADERS = %D%/linuxmt/banker.h %D%/linuxmt/barrier.h %D%/linuxmt/chann
 	%D%/linuxmt/event.h %D%/linuxmt/future.h %D%/linuxmt/generator.h %D%/linuxmt/greenlet.h %D%/linuxmt/group.h \
 	%D%/linuxmt/io.h %D%/linuxmt/iter.h %D%/linuxmt/latch.h %D%/linuxmt/local.h %D%/linuxmt/lock.h \
 	%D%/linuxmt/lockorder.h %D%/linuxmt/managed.h %D%/linuxmt/manager.h %D%/linuxmt/once.h %D%/linuxmt/pilock.h \
-	%D%/linuxmt/pool.h %D%/linuxmt/process.h %D%/linuxmt/queue.h %D%/linuxmt/rlock.h %D%/linuxmt/robust.h \
+	%D%/linuxmt/pool.h %D%/linuxmt/process.h %D%/linuxmt/promise.h %D%/linuxmt/queue.h %D%/linuxmt/rlock.h %D%/linuxmt/robust.h \
 	%D%/linuxmt/rwlock.h %D%/linuxmt/sandbox.h %D%/linuxmt/sem.h %D%/linuxmt/shm.h %D%/linuxmt/task.h \
 	%D%/linuxmt/thread.h %D%/linuxmt/time.h %D%/linuxmt/timeout.h %D%/linuxmt/timer.h
 
@@ -29,7 +29,7 @@ libmtcore_la_SOURCES = \
 	%D%/process/init.c %D%/process/process.c %D%/process/process.h %D%/process/sandbox.c %D%/process/sandbox.h \
 	%D%/process/server.c %D%/process/shm.c %D%/process/start.c \
 	%D%/coro/context.c %D%/coro/context.h %D%/coro/coro.c %D%/coro/coro.h %D%/coro/file.c %D%/coro/helper.c \
-	%D%/coro/hub.c %D%/coro/hub.h %D%/coro/io.c %D%/coro/io.h %D%/coro/loop-epoll.c %D%/coro/loop.c %D%/coro/net.c \
+	%D%/coro/hub.c %D%/coro/hub.h %D%/coro/idle.c %D%/coro/io.c %D%/coro/io.h %D%/coro/loop-epoll.c %D%/coro/loop.c %D%/coro/net.c \
 	%D%/coro/overflow.c %D%/coro/park.c %D%/coro/stack.c %D%/coro/stack.h %D%/coro/stuck.c %D%/coro/timers.c \
 	%D%/coro/gen-from.c %D%/coro/gen.c %D%/coro/greenlet-view.c %D%/coro/greenlet.c %D%/coro/greenlet.h \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
@@ -41,7 +41,7 @@ libmtcore_la_SOURCES = \
 	%D%/manager/serve-sync.c %D%/manager/server.c %D%/manager/server.h %D%/manager/use-dict.c %D%/manager/use-queue.c \
 	%D%/manager/use-sync.c %D%/manager/visitor.c %D%/manager/wire.c %D%/manager/wire.h \
 	%D%/pool/callback.c %D%/pool/chunk.c %D%/pool/future.c %D%/pool/imap.c %D%/pool/map.c %D%/pool/notes.c \
-	%D%/pool/names.c %D%/pool/pool.c %D%/pool/pool.h %D%/pool/queue.c %D%/pool/remote-process.c %D%/pool/remote.c \
+	%D%/pool/names.c %D%/pool/pool.c %D%/pool/pool.h %D%/pool/promise.c %D%/pool/queue.c %D%/pool/remote-process.c %D%/pool/remote.c \
 	%D%/pool/remote.h %D%/pool/sent.c %D%/pool/served.c %D%/pool/window-answer.c %D%/pool/window-back.c %D%/pool/window.c \
 	%D%/pool/timed.c %D%/pool/unread.c %D%/pool/worker.c
 if HAVE_URING

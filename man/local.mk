@@ -25,15 +25,15 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_conn_fd.3 %D%/man3/mt_conn_next_size.3 %D%/man3/mt_conn_open.3 %D%/man3/mt_conn_pair.3 \
 	%D%/man3/mt_conn_receive.3 %D%/man3/mt_conn_receive_fd.3 %D%/man3/mt_conn_send.3 \
 	%D%/man3/mt_conn_send_fd.3 %D%/man3/mt_conn_set_limit.3 %D%/man3/mt_conn_wait.3 %D%/man3/mt_connect.3 \
-	%D%/man3/mt_container_of.3 %D%/man3/mt_coro_spawn.3 %D%/man3/mt_coro_spawn_later.3 \
+	%D%/man3/mt_container_of.3 %D%/man3/mt_coro_idle.3 %D%/man3/mt_coro_spawn.3 %D%/man3/mt_coro_spawn_later.3 \
 	%D%/man3/mt_coro_stack_used.3 %D%/man3/mt_coro_yield.3 %D%/man3/mt_deadlock_hook.3 \
 	%D%/man3/mt_deadlock_policy.3 %D%/man3/mt_event_clear.3 %D%/man3/mt_event_init.3 \
 	%D%/man3/mt_event_is_set.3 %D%/man3/mt_event_set.3 %D%/man3/mt_event_wait.3 %D%/man3/mt_fail.3 \
 	%D%/man3/mt_failure_hook.3 %D%/man3/mt_foreach.3 %D%/man3/mt_fsync.3 \
-	%D%/man3/mt_future_add_done_callback.3 %D%/man3/mt_future_cancel.3 %D%/man3/mt_future_is_done.3 \
+	%D%/man3/mt_future_add_done_callback.3 %D%/man3/mt_future_cancel.3 %D%/man3/mt_future_get.3 %D%/man3/mt_future_is_done.3 \
 	%D%/man3/mt_future_is_running.3 %D%/man3/mt_future_kill.3 %D%/man3/mt_future_message.3 \
 	%D%/man3/mt_future_outcome.3 %D%/man3/mt_future_read.3 %D%/man3/mt_future_release.3 \
-	%D%/man3/mt_future_retain.3 %D%/man3/mt_future_state.3 %D%/man3/mt_future_value.3 \
+	%D%/man3/mt_future_remove_done_callback.3 %D%/man3/mt_future_retain.3 %D%/man3/mt_future_state.3 %D%/man3/mt_future_successful.3 %D%/man3/mt_future_value.3 \
 	%D%/man3/mt_future_wait.3 %D%/man3/mt_futures_wait.3 %D%/man3/mt_generator.3 \
 	%D%/man3/mt_generator_close.3 %D%/man3/mt_generator_free.3 %D%/man3/mt_generator_has_ended.3 \
 	%D%/man3/mt_generator_is_running.3 %D%/man3/mt_generator_iter.3 %D%/man3/mt_generator_new.3 \
@@ -94,7 +94,8 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_pool_open.3 %D%/man3/mt_pool_reply.3 %D%/man3/mt_pool_resize.3 %D%/man3/mt_pool_terminate.3 \
 	%D%/man3/mt_pool_timer.3 %D%/man3/mt_pread.3 %D%/man3/mt_process_exit.3 %D%/man3/mt_process_fd.3 \
 	%D%/man3/mt_process_init.3 %D%/man3/mt_process_pidfd.3 %D%/man3/mt_process_signal.3 \
-	%D%/man3/mt_process_spawn.3 %D%/man3/mt_pwrite.3 %D%/man3/mt_queue_attach.3 \
+	%D%/man3/mt_process_spawn.3 %D%/man3/mt_promise_fail.3 %D%/man3/mt_promise_follow.3 \
+	%D%/man3/mt_promise_new.3 %D%/man3/mt_promise_set.3 %D%/man3/mt_pwrite.3 %D%/man3/mt_queue_attach.3 \
 	%D%/man3/mt_queue_attach_from.3 %D%/man3/mt_queue_capacity.3 %D%/man3/mt_queue_close.3 \
 	%D%/man3/mt_queue_fd.3 %D%/man3/mt_queue_free.3 %D%/man3/mt_queue_get.3 %D%/man3/mt_queue_get_many.3 \
 	%D%/man3/mt_queue_get_view.3 %D%/man3/mt_queue_give_back.3 %D%/man3/mt_queue_is_closed.3 \
@@ -129,6 +130,6 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_timer_start.3 %D%/man3/mt_value_get.3 %D%/man3/mt_value_new.3 %D%/man3/mt_value_set.3 \
 	%D%/man3/mt_with_timeout.3 %D%/man3/mt_write.3 %D%/man3/mt_write_all.3 %D%/man3/mt_yield.3 \
 	%D%/man3/mt_yield_from.3 %D%/man3/mt_yield_from_generator.3
-dist_mtman7_DATA = %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
+dist_mtman7_DATA = %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_gevent.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
 dist_man_MANS += %D%/man1/mtrace-deadlock.1 %D%/man1/mtrace-doctor.1
 dist_man_MANS += %D%/man1/mtrace.1 %D%/man1/mtrace-locks.1 %D%/man1/mtrace-sched.1 %D%/man1/mtrace-queues.1 %D%/man1/mtrace-pool.1 %D%/man5/mtrace-json.5

@@ -19,13 +19,13 @@ EXTRA_DIST += $(LONG_TESTS)
 
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
-UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%/unit/clock %D%/unit/cond \
-	%D%/unit/conn %D%/unit/coro %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
-	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
+UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
+	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
+	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
-	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
+	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
-	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/queue \
+	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
 	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
@@ -57,6 +57,20 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_conn_SOURCES = %D%/unit/conn.c %D%/unit/unit.h
 %C%_unit_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_conn_LDADD = $(UNIT_LIBS)
+# with a count around each wait
+%C%_unit_cancel_SOURCES = %D%/unit/cancel.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_cancel_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_cancel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mt__wait_begin -Wl,--wrap=mt__wait_end
+%C%_unit_cancel_LDADD = $(UNIT_LIBS)
+%C%_unit_mixture_SOURCES = %D%/unit/mixture.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_mixture_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_mixture_LDADD = $(UNIT_LIBS)
+%C%_unit_coropool_SOURCES = %D%/unit/coropool.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_coropool_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_coropool_LDADD = $(UNIT_LIBS)
+%C%_unit_coro_fork_SOURCES = %D%/unit/coro-fork.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_coro_fork_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_coro_fork_LDADD = $(UNIT_LIBS)
 %C%_unit_coro_SOURCES = %D%/unit/coro.c %D%/unit/unit.h
 %C%_unit_coro_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coro_LDADD = $(UNIT_LIBS) -lm
@@ -75,6 +89,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_hub_SOURCES = %D%/unit/hub.c %D%/unit/unit.h
 %C%_unit_hub_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_hub_LDADD = $(UNIT_LIBS)
+%C%_unit_idle_SOURCES = %D%/unit/idle.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_idle_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_idle_LDADD = $(UNIT_LIBS)
 %C%_unit_io_SOURCES = %D%/unit/io.c %D%/unit/unit.h
 %C%_unit_io_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_io_LDADD = $(UNIT_LIBS)
@@ -234,6 +251,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_timeout_SOURCES = %D%/unit/timeout.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_timeout_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_timeout_LDADD = $(UNIT_LIBS)
+%C%_unit_promise_SOURCES = %D%/unit/promise.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_promise_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_promise_LDADD = $(UNIT_LIBS)
 %C%_unit_group_SOURCES = %D%/unit/group.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_group_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_group_LDADD = $(UNIT_LIBS)
@@ -241,7 +261,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 # About the tree itself: rooms, headers, manual pages, models.
 TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/man-examples.t
 TESTS += $(TREE_TESTS)
-EXTRA_DIST += $(TREE_TESTS) %D%/cross/cmocka.h %D%/model/futex.h %D%/model/lock.pml %D%/model/cond.pml %D%/model/exit.pml \
+EXTRA_DIST += $(TREE_TESTS) %D%/cross/cmocka.h %D%/model/futex.h %D%/model/channel.pml %D%/model/lock.pml %D%/model/cond.pml %D%/model/exit.pml \
 	%D%/model/barrier.pml %D%/model/robust.pml %D%/model/rwlock.pml %D%/model/sem.pml %D%/model/future.pml %D%/model/park.pml %D%/model/pool.pml %D%/model/queue.pml \
 	%D%/model/window.pml
 

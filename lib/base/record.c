@@ -130,8 +130,41 @@ void mt__record_free(struct mt__record *record)
     first_free = (uint32_t)(record - mt__record_at(0)) + 1;
 }
 
+/* -- fork --------------------------------------------------------------------------------------------------------- */
+
+/* The child's table is what the parent's was at the fork. Until the child has one of its own it shares the parent's,
+ * who goes on with it: so the copy is made before the fork, with the registry's lock held. Records that their tasks
+ * change meanwhile are copied as they come, and not for TSan to judge. */
+static struct mt__records *snapshot;
+
+__attribute__((no_sanitize("thread"))) static void copy_table(struct mt__records *to, const struct mt__records *from,
+                                                              size_t size)
+{
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++)
+        ((volatile uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
+}
+
+static size_t size_in_use(const struct mt__records *records)
+{
+    return HEAD_SIZE + records->used * sizeof(struct mt__record);
+}
+
+void mt__records_before_fork(void)
+{
+    snapshot = table ? mt__alloc(size_in_use(table)) : NULL;
+    if (snapshot)
+        copy_table(snapshot, table, size_in_use(table));
+}
+
+void mt__records_forked(void)
+{
+    free(snapshot);
+    snapshot = NULL;
+}
+
 void mt__records_after_fork(void)
 {
+    const struct mt__records *from = snapshot ? snapshot : table; /* without memory it has to do as it is now */
     int parents_fd = table_fd, fd;
     struct mt__records *fresh;
 
@@ -139,20 +172,25 @@ void mt__records_after_fork(void)
         return;
     fresh = map_table(&fd);
     if (fresh) {
-        memcpy(fresh, table, HEAD_SIZE + table->used * sizeof(struct mt__record));
+        memcpy(fresh, from, size_in_use(from));
         if (failed(mt__sys(SYS_mremap, fresh, TABLE_SIZE, TABLE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, table)))
             fresh = NULL;
     }
     if (!fresh) {
         /* No room for a table of its own: a private view of the parent's, which is not seen from outside. */
         mt__sys(SYS_mmap, table, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, parents_fd, 0);
+        if (snapshot)
+            memcpy(table, snapshot, size_in_use(snapshot));
         fd = -1;
     }
     if (parents_fd >= 0)
         mt__sys(SYS_close, parents_fd);
     table_fd = fd;
     fill_head(table);
+    mt__records_forked();
 }
+
+/* -- For others --------------------------------------------------------------------------------------------------- */
 
 /* The copy races with the writer by design and is thrown away if it did: word by word, and not for TSan to judge. */
 __attribute__((no_sanitize("thread"))) static void copy_words(const struct mt__record *record, struct mt__record *copy)

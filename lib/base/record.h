@@ -69,6 +69,10 @@ void mt__record_rest(struct mt__record *record);
 /* In a fork's child: a table of its own, a copy of the parent's, in its place. */
 void mt__records_after_fork(void);
 
+/* Before a fork, with the registry's lock; and after it in the parent. */
+void mt__records_before_fork(void);
+void mt__records_forked(void);
+
 /* Changes of the fields that belong together stand between these. There is one writer at a time: the record's own task,
  * or who makes it or frees it, so that the number needs no atomic addition. The fence keeps the changes after the odd
  * number. */

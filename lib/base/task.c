@@ -324,10 +324,22 @@ void mt__task_forked(void)
     }
 }
 
+static void before_fork(void)
+{
+    mt__tasks_acquire();
+    mt__records_before_fork();
+}
+
+static void after_fork(void)
+{
+    mt__records_forked();
+    mt__tasks_release();
+}
+
 static void start(void)
 {
     pthread_key_create(&foreign_exit, foreign_thread_exits);
-    pthread_atfork(mt__tasks_acquire, mt__tasks_release, mt__task_forked);
+    pthread_atfork(before_fork, after_fork, mt__task_forked);
 }
 
 /* -- Threads that the library did not make ------------------------------------------------------------------------ */

@@ -25,6 +25,8 @@
  * (wait/wait.h).
  * 5. No hand-over is lost by a kill or a deadline: who leaves has to move `taken`, or take the offer off the list,
  * himself, and if he cannot, his case has happened and he returns it.
+ *
+ * tests/model/channel.pml checks 1 to 5.
  */
 #include "base/clock.h"
 #include "base/mini.h"

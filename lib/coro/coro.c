@@ -40,18 +40,32 @@ static struct mt__coro *coro_of(const struct mt_task *task)
     return &((struct own *)((char *)task - offsetof(struct own, task)))->coro;
 }
 
+static uint32_t last_id;
+
 static uint32_t new_id(void)
 {
-    static uint32_t last;
-    uint32_t id = mt__add(&last, 1), start;
+    uint32_t id = mt__add(&last_id, 1), start;
 
     if (id == 1) {
         if (getrandom(&start, sizeof start, GRND_NONBLOCK) != sizeof start)
             start = (uint32_t)mt_now();
         id = start % (LAST_ID - FIRST_ID);
-        __atomic_store_n(&last, id, __ATOMIC_RELAXED);
+        __atomic_store_n(&last_id, id, __ATOMIC_RELAXED);
     }
     return FIRST_ID + id % (LAST_ID - FIRST_ID);
+}
+
+/* Its numbers are not to be the parent's, who goes on with the next ones: they may share a lock. */
+void mt__coro_forked(struct mt__hub *hub)
+{
+    last_id = 0;
+    if (!hub)
+        return;
+    hub->root.id = (uint32_t)mt__sys(SYS_gettid);
+    if (hub->current == &hub->root)
+        return;
+    hub->current->id = mt__here.id = new_id();
+    mt__record_tid(hub->current->task->record, (int)mt__here.id);
 }
 
 /* -- The end ------------------------------------------------------------------------------------------------------ */

@@ -7,6 +7,9 @@
 /* In the hub's own thread: it is asked to end, and comes back from what it waits in. */
 void mt__coro_kill_here(struct mt__hub *hub, struct mt__coro *coro);
 
+/* In the child of a fork; hub: the calling thread's, or NULL. */
+void mt__coro_forked(struct mt__hub *hub);
+
 void mt__coro_free_spare(struct mt__hub *hub);
 
 /* The hub sleeps, with no time and no operation to wait for. If nobody else is there who could wake it, it says so and

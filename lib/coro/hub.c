@@ -54,8 +54,9 @@ static void read_letters(struct mt__hub *hub)
         killed = __atomic_exchange_n(&hub->letters.killed, NULL, __ATOMIC_ACQUIRE);
         for (; killed; killed = next) {
             next = killed->next_killed;
-            __atomic_store_n(&killed->is_killed, 0, __ATOMIC_RELEASE);
-            if (killed->parked && killed->parked->cancellable)
+            __atomic_exchange_n(&killed->is_killed, 0, __ATOMIC_ACQ_REL); /* from now on a kill writes anew */
+            if (killed->parked && killed->parked->cancellable && /* a worker may be done with what was killed */
+                __atomic_load_n(&killed->task->cancel, __ATOMIC_ACQUIRE))
                 mt__parked_end(hub, killed->parked, -ECANCELED);
             mt__task_drop(killed->task);
         }
@@ -190,6 +191,7 @@ static void forked(void)
 {
     struct mt__hub *hub = mt__hub;
 
+    mt__coro_forked(hub);
     if (!hub)
         return;
     hub->loop->close(hub, 1);
@@ -253,16 +255,22 @@ static void end(void)
     hub->ending = 1;
     for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
         mt__coro_kill_here(hub, coro);
-    while (hub->living_count || hub->armed) {
+    while (hub->living_count) {
         struct mt__parked parked = {0};
         hub->root.parked = NULL;
         mt__park_time(hub, &parked, mt_after(SLICE));
-        mt__park_disarm_all(hub);
+    }
+    for (int i = 0; hub->armed; i++) {
+        if (i)
+            mt__park_disarm_all(hub);
+        hub->loop->turn(hub, i ? mt_after(SLICE) : MT_NOWAIT);
+        read_letters(hub);
     }
     mt__hook_set(NULL);
     mt__at_end = NULL;
     mt__coro_free_spare(hub);
     mt__helpers_close(hub, 0);
+    read_letters(hub);
     hub->loop->close(hub, 0);
     mt__hub = NULL;
     free_hub(hub);

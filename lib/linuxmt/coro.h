@@ -31,6 +31,12 @@ struct mt_task *mt_coro_spawn_later(int64_t nanoseconds, mt_fn *fn, void *arg, c
  * killed, else 0. */
 int mt_coro_yield(void);
 
+/* Waits until the thread's hub has nothing else to do: nothing is ready, no time has come and no operation is done but
+ * for others that wait for this. In a thread without coroutines it yields the processor. 0; -ETIMEDOUT (with MT_NOWAIT:
+ * -EBUSY); -ECANCELED. */
+int mt__coro_idle(mt_deadline deadline, const char *place) MT__MUST_CHECK;
+#define mt_coro_idle(deadline) mt__coro_idle(deadline, MT__HERE)
+
 /* The most bytes of its stack that the coroutine has used, in whole pages; of a stack that is used again, that earlier
  * ones have. 0: it is no coroutine. */
 size_t mt_coro_stack_used(const struct mt_task *task);

@@ -35,6 +35,9 @@ enum mt_future_state mt_future_state(const struct mt_future *future);
 int mt_future_is_done(const struct mt_future *future);
 int mt_future_is_running(const struct mt_future *future);
 
+/* Whether it has ended, and well. */
+int mt_future_successful(const struct mt_future *future);
+
 /* Waits until the task has ended. 0: it has, well or badly; -ETIMEDOUT (with MT_NOWAIT: -EBUSY); -ECANCELED (the caller
  * was killed); -EDEADLK (the caller is that task, or waits in a circle); -ESRCH (its pool stayed in the parent of a
  * fork). A task of the same pool that is still queued is run by the caller itself: the wait cannot be for a worker that
@@ -48,6 +51,10 @@ int mt_future_outcome(const struct mt_future *future);
  * size where size is not NULL. Both belong to the future. */
 const char *mt_future_message(const struct mt_future *future);
 const void *mt_future_value(const struct mt_future *future, size_t *size);
+
+/* Waits, and copies the value, which must have `size` bytes, to `value` if that is not NULL: 0, if the task ended well;
+ * else its outcome; -EMSGSIZE: the value has another size; or as mt_future_wait. */
+int mt_future_get(struct mt_future *future, void *value, size_t size, mt_deadline deadline) MT__MUST_CHECK;
 
 /* All of it but the value. 0; -EINPROGRESS. */
 int mt_future_read(const struct mt_future *future, struct mt_outcome *outcome);
@@ -64,6 +71,9 @@ int mt_future_kill(struct mt_future *future);
  */
 typedef void mt_done_fn(struct mt_future *future, void *arg);
 int mt_future_add_done_callback(struct mt_future *future, mt_done_fn *fn, void *arg);
+
+/* Takes back one such call. 0; -ESRCH: there is none; it may have been made, or be under way. */
+int mt_future_remove_done_callback(struct mt_future *future, mt_done_fn *fn, void *arg);
 
 struct mt_future *mt_future_retain(struct mt_future *future);
 void mt_future_release(struct mt_future *future);

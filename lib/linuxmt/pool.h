@@ -5,6 +5,9 @@
  * A task's body is int fn(void *arg), as everywhere. Its argument is given as bytes, which the pool copies, with their
  * size; with size 0 the pointer itself is passed on. It gives back a return code, a message (mt_fail) and a value
  * (mt_pool_reply): see linuxmt/future.h.
+ *
+ * Coroutines run while their thread waits; any task of the process may
+ * put tasks into their pool. When that thread ends, the pool has ended by itself, as after a failed initializer.
  */
 #ifndef LINUXMT_POOL_H
 #define LINUXMT_POOL_H
@@ -23,14 +26,15 @@ struct mt_pool;
 
 struct mt_pool_options {
     const char *name;     /* NULL: "pool-" and a number. Workers are NAME/0, NAME/1, ... */
-    enum mt_kind kind;    /* 0 or MT_THREAD; MT_PROCESS: each worker runs its tasks in a process */
-    unsigned workers;     /* 0: as many as the processors that the caller may run on */
+    enum mt_kind kind;    /* 0 or MT_THREAD; MT_PROCESS: each worker runs its tasks in a process; MT_COROUTINE: the
+                             workers are coroutines of the thread that opens the pool */
+    unsigned workers;     /* 0: as many as the processors that the caller may run on; coroutines: 64 */
     size_t backlog;       /* the most tasks that may be queued; 0: no bound */
     mt_fn *initializer;   /* called in each worker before its first task */
     const void *argument; /* the initializer's: bytes, copied, or with size 0 the pointer */
     size_t argument_size;
     unsigned tries;    /* initializers that may fail in a row: the last one ends the pool; 0: 3 */
-    size_t stack_size; /* of a worker; 0: as mt_thread_spawn */
+    size_t stack_size; /* of a worker; 0: as mt_thread_spawn, or mt_coro_spawn */
 
     /* of a pool of processes */
     const struct mt_process_options
@@ -44,10 +48,11 @@ struct mt_pool_options {
 
 /* NULL with errno: EINVAL (a stack that is too small, more than MT_POOL_WORKERS workers; options that do not fit each
  * other), EOPNOTSUPP (the kind), ENOTSUP (a start method other than MT_FORK before mt_process_init), ENOMEM, EAGAIN (no
- * threads). */
+ * threads); of coroutines also what mt_coro_spawn gives. */
 struct mt_pool *mt_pool_open(const struct mt_pool_options *options);
 
-#define MT_POOL_WORKERS 4096
+#define MT_POOL_WORKERS    4096
+#define MT_POOL_COROUTINES 64
 
 /* Puts a task into the queue. If the backlog is full, waits for room, except in a task of the pool itself. The caller
  * owns the future. NULL with errno: ETIMEDOUT (with MT_NOWAIT: EBUSY), ECANCELED, ENOMEM, EPIPE (the pool is closed),
@@ -130,7 +135,8 @@ int mt_pool_join(struct mt_pool *pool, mt_deadline deadline) MT__MUST_CHECK;
 void mt_pool_free(struct mt_pool *pool);
 
 /* Changes the number of workers. Those too many end when their task does. 0; -EINVAL (0, or above MT_POOL_WORKERS);
- * -EPIPE; -ENOTRECOVERABLE; -ESRCH; -ENOMEM, -EAGAIN: it has as many more as could be had. */
+ * -EPIPE; -ENOTRECOVERABLE; -ESRCH; -EXDEV (more coroutines, by another thread than theirs); -ENOMEM, -EAGAIN: it has
+ * as many more as could be had. */
 int mt_pool_resize(struct mt_pool *pool, unsigned workers);
 
 struct mt_pool_counts {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Callbacks: a task of the pool's own, started with the first one that is asked for, takes the notes of futures that
- * have ended from the pool's set and calls them, one after another. `callbacks`, under the pool's lock, counts those
- * that have been asked for and not called yet; the task ends when the pool takes no more tasks, its workers are gone
- * and that count is 0. A word that it sleeps on, the set's, is raised for each of these.
+ * have ended from the pool's set and calls them, one after another. `callbacks` counts those that have been asked for
+ * and not called yet; the task ends when the pool takes no more tasks, its workers are gone and that count is 0. A word
+ * that it sleeps on, the set's, is raised for each of these. Of a pool of coroutines it is a coroutine too, in the same
+ * thread, and there from the beginning.
  */
 #include "pool/pool.h"
 
@@ -18,32 +19,63 @@ static int is_over(struct mt_pool *pool)
     int over;
 
     mt__pool_lock(pool);
-    over = pool->state != MT__OPEN && !pool->living && !pool->callbacks;
+    over = pool->state != MT__OPEN && !pool->living && !__atomic_load_n(&pool->callbacks, __ATOMIC_ACQUIRE);
     mt__pool_unlock(pool);
     return over;
+}
+
+static void forget(struct mt_pool *pool)
+{
+    __atomic_sub_fetch(&pool->callbacks, 1, __ATOMIC_ACQ_REL);
+}
+
+static void drop(struct mt__note *note)
+{
+    mt_future_release(note->future);
+    free(note);
 }
 
 static void call(struct mt_pool *pool, struct mt__note *note)
 {
     note->fn(note->future, note->arg);
     mt__worker_forked(pool->forks);
-    mt_future_release(note->future);
-    free(note);
-    mt__pool_lock(pool);
-    pool->callbacks--;
-    mt__pool_unlock(pool);
+    drop(note);
+    forget(pool);
 }
 
-static void sleep_until_told(struct mt__set *set, uint32_t ended)
+void mt__callbacks_call(struct mt__note *list)
 {
-    struct mt__wait wait = {
-        .word = &set->ended, .flags = MT__WAIT_NOCANCEL, .reason = MT_WAIT_POOL, .object = set, .deadline = MT_FOREVER};
+    struct mt__note *next;
 
+    for (; list; list = next) {
+        next = list->next;
+        list->fn(list->future, list->arg);
+        drop(list);
+    }
+}
+
+/* A coroutine's wait ends when its thread does: then it stays until the workers have gone, and may not wait. */
+static void sleep_until_told(struct mt_pool *pool, uint32_t ended)
+{
+    struct mt__set *set = &pool->ended;
+    struct mt__wait wait = {.word = &set->ended,
+                            .flags = pool->kind == MT_COROUTINE ? 0 : MT__WAIT_NOCANCEL,
+                            .reason = MT_WAIT_POOL,
+                            .object = set,
+                            .deadline = MT_FOREVER};
+    int result = 0;
+
+    if (mt__pool_hub_ends(pool)) {
+        mt_coro_yield();
+        return;
+    }
     if (mt__wait_begin(&wait))
         return;
-    while (__atomic_load_n(&set->ended, __ATOMIC_ACQUIRE) == ended)
-        mt__wait_round(&wait, ended, MT_FOREVER);
+    while (!result && __atomic_load_n(&set->ended, __ATOMIC_ACQUIRE) == ended)
+        result = mt__wait_round(&wait, ended, MT_FOREVER);
     mt__wait_end(&wait, 0);
+    if (result && !mt__pool_hub_ends(pool))
+        mt__wait_uncancel(wait.task); /* nothing that it does can be meant */
 }
 
 static int call_all(void *arg)
@@ -58,19 +90,38 @@ static int call_all(void *arg)
         else if (is_over(pool))
             return 0;
         else
-            sleep_until_told(&pool->ended, ended);
+            sleep_until_told(pool, ended);
     }
 }
 
-/* With the lock. */
-static int start_caller(struct mt_pool *pool)
+int mt__callbacks_start(struct mt_pool *pool)
 {
     char name[MT_NAME_MAX + 16];
     struct mt_thread_options options = {.name = name, .stack_size = pool->stack_size, .daemon = 1};
+    struct mt_coro_options coro_options = {.name = name, .stack_size = pool->stack_size};
+    struct mt_task *caller;
 
     snprintf(name, sizeof name, "%.21s/callbacks", pool->name);
-    pool->caller = mt_thread_spawn(call_all, pool, &options);
-    return pool->caller ? 0 : -errno;
+    caller = pool->kind == MT_COROUTINE ? mt_coro_spawn(call_all, pool, &coro_options)
+                                        : mt_thread_spawn(call_all, pool, &options);
+    if (!caller)
+        return -errno;
+    caller->noticed = 1; /* if it is killed before it begins, mt_pool_free makes the calls */
+    __atomic_store_n(&pool->caller, caller, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* A pool of coroutines has it already, so that none of them waits for the lock here: the future's guard is held. */
+static int start_caller(struct mt_pool *pool)
+{
+    int result;
+
+    if (__atomic_load_n(&pool->caller, __ATOMIC_ACQUIRE))
+        return 0;
+    mt__pool_lock(pool);
+    result = pool->caller ? 0 : mt__callbacks_start(pool);
+    mt__pool_unlock(pool);
+    return result;
 }
 
 /* Asks for a callback of a future that has not ended; its guard is held. 1: stored, 0: it has ended. */
@@ -82,16 +133,14 @@ static int store(struct mt__note *note, struct mt_future *future)
     if (!mt__note_add(note, future))
         return 0;
     pool = future->pool;
-    mt__pool_lock(pool);
-    result = pool->caller ? 0 : start_caller(pool);
-    if (!result)
-        pool->callbacks++;
-    mt__pool_unlock(pool);
-    if (!result)
+    if (!pool)
         return 1;
-    *note->link = note->next; /* it is the first of the list */
-    if (note->next)
-        note->next->link = note->link;
+    result = start_caller(pool);
+    if (!result) {
+        __atomic_add_fetch(&pool->callbacks, 1, __ATOMIC_ACQ_REL);
+        return 1;
+    }
+    mt__note_take_off(note);
     return result;
 }
 
@@ -120,6 +169,32 @@ int mt_future_add_done_callback(struct mt_future *future, mt_done_fn *fn, void *
     return result;
 }
 
+static void nudge(struct mt_pool *pool)
+{
+    __atomic_fetch_add(&pool->ended.ended, 1, __ATOMIC_RELEASE);
+    mt__wake(&pool->ended.ended, UINT_MAX, 0);
+}
+
+int mt_future_remove_done_callback(struct mt_future *future, mt_done_fn *fn, void *arg)
+{
+    struct mt__note *note;
+
+    mt__mini_acquire(&future->guard);
+    for (note = future->notes; note && (note->set || note->fn != fn || note->arg != arg); note = note->next)
+        ;
+    if (note)
+        mt__note_take_off(note);
+    if (note && future->pool && !mt__future_is_stale(future)) { /* the pool is there while the guard is held */
+        forget(future->pool);
+        nudge(future->pool);
+    }
+    mt__mini_release(&future->guard);
+    if (!note)
+        return -ESRCH;
+    drop(note);
+    return 0;
+}
+
 int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline)
 {
     struct mt_task *caller;
@@ -129,7 +204,6 @@ int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline)
     mt__pool_unlock(pool);
     if (!caller)
         return 0;
-    __atomic_fetch_add(&pool->ended.ended, 1, __ATOMIC_RELEASE);
-    mt__wake(&pool->ended.ended, UINT_MAX, 0);
+    nudge(pool);
     return mt_task_join(caller, deadline);
 }

@@ -78,7 +78,7 @@ struct mt_future *mt__future_new(struct mt_pool *pool, mt_fn *fn, const void *ar
 
 int mt__future_is_stale(const struct mt_future *future)
 {
-    return future->forks != (uint16_t)mt__pool_forks;
+    return future->pool && future->forks != (uint16_t)mt__pool_forks;
 }
 
 /* -- Handles ------------------------------------------------------------------------------------------------------ */
@@ -120,6 +120,11 @@ enum mt_future_state mt_future_state(const struct mt_future *future)
 int mt_future_is_done(const struct mt_future *future)
 {
     return has_ended(look(future));
+}
+
+int mt_future_successful(const struct mt_future *future)
+{
+    return mt_future_is_done(future) && mt_future_outcome(future) == 0;
 }
 
 int mt_future_is_running(const struct mt_future *future)
@@ -228,18 +233,25 @@ int mt__future_end(struct mt_future *future, enum mt_future_state state)
     return 1;
 }
 
-void mt__future_fail(struct mt_future *future, int code, const char *message)
+int mt__future_claim(struct mt_future *future)
 {
     uint32_t word = look(future);
 
-    while ((word & MT__STATE) == MT_QUEUED) {
-        if (!change(future, &word, word | MT_STARTED))
-            continue;
-        future->code = code;
-        mt__future_tell(future, NULL, message);
-        __atomic_store_n(&future->worker, &nobody, __ATOMIC_RELEASE);
-        mt__future_end(future, MT_DONE);
-    }
+    while ((word & MT__STATE) == MT_QUEUED)
+        if (change(future, &word, word | MT_STARTED)) {
+            __atomic_store_n(&future->worker, &nobody, __ATOMIC_RELEASE);
+            return 1;
+        }
+    return 0;
+}
+
+void mt__future_fail(struct mt_future *future, int code, const char *message)
+{
+    if (!mt__future_claim(future))
+        return;
+    future->code = code;
+    mt__future_tell(future, NULL, message);
+    mt__future_end(future, MT_DONE);
 }
 
 static int cancel(struct mt_future *future)
@@ -389,6 +401,7 @@ int mt_future_wait(struct mt_future *future, mt_deadline deadline)
         .reason = MT_WAIT_FUTURE,
         .owner = __atomic_load_n(&future->tid, __ATOMIC_RELAXED),
         .object = future,
+        .name = future->pool ? NULL : future->arg, /* a promise's */
         .deadline = deadline,
     };
     int result;
@@ -407,4 +420,19 @@ int mt_future_wait(struct mt_future *future, mt_deadline deadline)
     if (result)
         return result;
     return mt__wait_end(&wait, wait_for_end(future, &wait));
+}
+
+int mt_future_get(struct mt_future *future, void *value, size_t size, mt_deadline deadline)
+{
+    int result = mt_future_wait(future, deadline);
+
+    if (!result)
+        result = mt_future_outcome(future);
+    if (result || !value)
+        return result;
+    if (future->value_size != size)
+        return -EMSGSIZE;
+    if (size)
+        memcpy(value, mt_future_value(future, NULL), size);
+    return 0;
 }

@@ -7,7 +7,8 @@
  * 2. A note of a set is written under the guard of its future: put into the set by the end, taken off by
  * mt__set_remove. After that nobody touches it, so it and the set may lie on the stack of the one who waits.
  * 3. A callback's note holds a reference of the future. While NOTES is set and the guard held, the worker that runs the
- * future cannot get past its end, so the pool is there.
+ * future cannot get past its end, so the pool is there. A promise has no pool: who sets it makes the calls himself,
+ * without the guard.
  */
 #include "pool/pool.h"
 
@@ -40,7 +41,7 @@ static int has_ended(const struct mt__note *note)
     return __atomic_load_n(&note->ended, __ATOMIC_ACQUIRE);
 }
 
-static void take_off(struct mt__note *note)
+void mt__note_take_off(struct mt__note *note)
 {
     *note->link = note->next;
     if (note->next)
@@ -63,19 +64,26 @@ static void put_in(struct mt__set *set, struct mt__note *note)
 
 void mt__notes_tell(struct mt_future *future)
 {
-    struct mt__note *note, *oldest = NULL;
+    struct mt__note *note, *oldest = NULL, *own = NULL, **last = &own;
 
     mt__mini_acquire(&future->guard);
     while ((note = future->notes) != NULL) { /* the newest is first */
-        take_off(note);
+        mt__note_take_off(note);
         note->next = oldest;
         oldest = note;
     }
     while ((note = oldest) != NULL) {
         oldest = note->next;
-        put_in(note->set ? note->set : &future->pool->ended, note);
+        note->next = NULL;
+        if (note->set || future->pool) {
+            put_in(note->set ? note->set : &future->pool->ended, note);
+        } else {
+            *last = note;
+            last = &note->next;
+        }
     }
     mt__mini_release(&future->guard);
+    mt__callbacks_call(own);
 }
 
 /* -- Sets --------------------------------------------------------------------------------------------------------- */
@@ -117,7 +125,7 @@ void mt__set_remove(struct mt__note *note)
 {
     mt__mini_acquire(&note->future->guard);
     if (!has_ended(note))
-        take_off(note);
+        mt__note_take_off(note);
     mt__mini_release(&note->future->guard);
 }
 

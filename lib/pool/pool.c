@@ -62,9 +62,14 @@ static unsigned processors(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
+static unsigned usual_workers(const struct mt_pool_options *options)
+{
+    return options->kind == MT_COROUTINE ? MT_POOL_COROUTINES : processors();
+}
+
 static int check(const struct mt_pool_options *options)
 {
-    if (options->kind && options->kind != MT_THREAD && options->kind != MT_PROCESS)
+    if (options->kind > MT_COROUTINE)
         return -EOPNOTSUPP;
     if (options->kind != MT_PROCESS && (options->process || options->tasks_per_worker || options->retries ||
                                         options->memory_max || options->soft_limit || options->hard_limit))
@@ -79,7 +84,9 @@ static int check(const struct mt_pool_options *options)
     }
     if (options->soft_limit < 0 || options->hard_limit < 0)
         return -EINVAL;
-    if (options->workers > MT_POOL_WORKERS || (options->stack_size && options->stack_size < MT_STACK_MIN))
+    if (options->workers > MT_POOL_WORKERS)
+        return -EINVAL;
+    if (options->kind != MT_COROUTINE && options->stack_size && options->stack_size < MT_STACK_MIN)
         return -EINVAL;
     return 0;
 }
@@ -100,7 +107,7 @@ static struct mt_pool *make(const struct mt_pool_options *options)
     mt__set_init(&pool->ended);
     pool->tail = &pool->head;
     pool->patience = 10;
-    pool->wanted = options->workers ? options->workers : processors();
+    pool->wanted = options->workers ? options->workers : usual_workers(options);
     pool->backlog = options->backlog;
     pool->stack_size = options->stack_size;
     pool->kind = options->kind ? options->kind : MT_THREAD;
@@ -148,6 +155,8 @@ struct mt_pool *mt_pool_open(const struct mt_pool_options *options)
     if (pool) {
         mt__pool_lock(pool);
         error = fill(pool);
+        if (!error && pool->kind == MT_COROUTINE) /* later it might be another thread that asks for the first call */
+            error = mt__callbacks_start(pool);
         mt__pool_unlock(pool);
         if (error) {
             mt_pool_free(pool);
@@ -377,8 +386,23 @@ int mt_pool_join(struct mt_pool *pool, mt_deadline deadline)
     return result ? result : mt__callbacks_join(pool, deadline);
 }
 
+int mt__pool_hub_ends(const struct mt_pool *pool)
+{
+    return pool->hub && pool->hub->ending;
+}
+
+/* Workers may need this thread. */
+static void let_others(void)
+{
+    if (mt__hook())
+        mt__hook()->yield();
+    else
+        mt__sys(SYS_sched_yield);
+}
+
 void mt_pool_free(struct mt_pool *pool)
 {
+    struct mt__note *note;
     int result;
 
     if (!pool)
@@ -387,7 +411,9 @@ void mt_pool_free(struct mt_pool *pool)
         if (__atomic_load_n(&pool->state, __ATOMIC_ACQUIRE) == MT__OPEN)
             mt_pool_terminate(pool);
         while ((result = mt_pool_join(pool, MT_FOREVER)) == -ECANCELED || result == -ETIMEDOUT)
-            mt__sys(SYS_sched_yield); /* a killed task cleans up too; what it waits for has been told to end */
+            let_others(); /* a killed task cleans up too; what it waits for has been told to end */
+        while ((note = mt__set_take(&pool->ended)) != NULL) /* who calls them was killed before it began */
+            mt__callbacks_call(note);
     }
     mt_task_release(pool->caller);
     free(pool);
@@ -405,6 +431,8 @@ int mt_pool_resize(struct mt_pool *pool, unsigned workers)
         ;
     mt__pool_lock(pool);
     result = mt__pool_refuses(pool);
+    if (!result && workers > pool->wanted && pool->hub && pool->hub != mt__hub)
+        result = -EXDEV;
     if (!result) {
         pool->wanted = workers;
         result = fill(pool);

@@ -2,13 +2,16 @@
  *
  * Inside the room: futures, notes on them, workers, and the pool.
  *
- * lib/pool/future.c tables the states of a future, lib/pool/queue.c those of a worker that looks for work.
+ * lib/pool/future.c tables the states of a future, lib/pool/queue.c those of a worker that looks for work. Workers are
+ * threads, which with a process each make a pool of processes, or coroutines: lib/pool/worker.c.
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
+#include "coro/hub.h"
 #include "wait/wait.h"
 #include <linuxmt/cond.h>
+#include <linuxmt/coro.h>
 #include <linuxmt/lock.h>
 #include <linuxmt/pool.h>
 #include <linuxmt/process.h>
@@ -73,7 +76,7 @@ struct mt__value {
 };
 
 /* Something to do when a future ends. Those with a set are the set's, and taken off under the future's guard; those
- * without are callbacks, and the pool's from then on. */
+ * without are callbacks, and from then on the pool's, or of a promise its setter's. */
 struct mt__set;
 struct mt__note {
     struct mt__note *next, **link; /* on the future's list, then on the set's or the pool's */
@@ -102,8 +105,9 @@ int mt__set_wait(struct mt__set *set, struct mt__note *const *notes, size_t coun
 /* The set forgets the note, whether or not its future has ended. */
 void mt__set_remove(struct mt__note *note);
 
-/* Stores a note on a future that has not ended. 0: it has. */
+/* Stores a note on a future that has not ended. 0: it has. With the future's guard, as the other. */
 int mt__note_add(struct mt__note *note, struct mt_future *future);
+void mt__note_take_off(struct mt__note *note);
 void mt__notes_tell(struct mt_future *future);
 
 /* A future with a copy of the argument and two references, the queue's and the caller's. NULL: no memory. */
@@ -111,6 +115,9 @@ struct mt_future *mt__future_new(struct mt_pool *pool, mt_fn *fn, const void *ar
 
 /* Makes a queued future's task the calling worker's. 0: somebody else was quicker. */
 int mt__future_start(struct mt_future *future, struct mt__worker *worker);
+
+/* Makes a queued future the caller's, who ends it without its being run. 0: somebody else was quicker. */
+int mt__future_claim(struct mt_future *future);
 
 /* Ends it: what became of it is stored already. The caller must have started it, or, for MT_CANCELLED, it is queued. 0:
  * it was not. */
@@ -159,6 +166,7 @@ struct mt__worker {
     struct mt_future *current; /* what it runs; futures that it runs inside others lead to those by `outer` */
     struct mt__mini guard;   /* of a change of current between two futures, and of telling the task that it is killed */
     int left;                /* it takes no more tasks: under the pool's lock */
+    int begun;               /* a coroutine: its body runs, or has */
     struct mt__value *value; /* where mt_pool_reply puts it; NULL: into the current future */
     struct mt__remote *remote; /* the process of a pool of processes */
     uint64_t done, failed;     /* written by the worker */
@@ -166,7 +174,7 @@ struct mt__worker {
     int initializing;          /* it is calling the initializer */
 };
 
-/* The worker that the calling thread is, or NULL. */
+/* The worker that the calling task is, or NULL. */
 struct mt__worker *mt__worker_here(void);
 
 /* A new worker, put on the pool's list; the pool's lock is held. 0 or -errno. */
@@ -250,7 +258,7 @@ struct mt_pool {
     uint32_t work;     /* futex word of the idle: raised for each that is woken */
 
     struct mt__set ended; /* notes of futures whose callbacks are due */
-    unsigned callbacks;   /* callbacks that have been asked for and not been called yet */
+    unsigned callbacks;   /* that have been asked for and not been called yet: atomic */
     struct mt_task *caller;
 
     uint64_t done, failed, cancelled; /* of workers that are gone */
@@ -268,7 +276,8 @@ struct mt_pool {
     void *argument;
     size_t argument_size;
     unsigned tries;
-    uint64_t forks; /* of this process, when it was opened */
+    struct mt__hub *hub; /* of a pool of coroutines: where they run */
+    uint64_t forks;      /* of this process, when it was opened */
     char name[MT_NAME_MAX];
     max_align_t copy[]; /* of the initializer's argument */
 };
@@ -291,6 +300,9 @@ void mt__pool_fail(struct mt_pool *pool, struct mt_future *list);
 /* Ends futures that have been taken from the queue of a pool that has been terminated, or has ended by itself. */
 void mt__pool_drop(struct mt_pool *pool, struct mt_future *list);
 
+/* It is a pool of coroutines, whose thread ends: the caller, one of them, is to leave. */
+int mt__pool_hub_ends(const struct mt_pool *pool);
+
 /* The initializer failed: returns whether the worker is to try again. */
 int mt__pool_initializer_failed(struct mt_pool *pool, int code, const char *message);
 
@@ -312,6 +324,12 @@ struct mt_future *mt__queue_clear(struct mt_pool *pool);
 void mt__queue_wake_all(struct mt_pool *pool);
 
 /* -- Callbacks ---------------------------------------------------------------------------------------------------- */
+
+/* Makes a list's calls, one after the other, and frees the notes. */
+void mt__callbacks_call(struct mt__note *list);
+
+/* Starts the pool's task that calls them. 0 or -errno. With the lock. */
+int mt__callbacks_start(struct mt_pool *pool);
 
 /* The pool's task that calls them has nothing left to do, and nothing more will come. */
 int mt__callbacks_join(struct mt_pool *pool, mt_deadline deadline);

@@ -195,12 +195,13 @@ static void spin(struct mt_pool *pool)
         pool->patience = pool->patience / 2 > LOOKS_MIN ? pool->patience / 2 : LOOKS_MIN;
 }
 
-/* With the lock, given up meanwhile. A kill of an idle worker is forgotten: it was meant for a task that has ended. */
+/* With the lock, given up meanwhile. A kill of an idle worker is forgotten: it was meant for a task that has ended. But
+ * that of a coroutine may be the end of its thread. */
 static void sleep_until_woken(struct mt__worker *worker)
 {
     struct mt_pool *pool = worker->pool;
     struct mt__wait wait = {.word = &pool->work,
-                            .flags = MT__WAIT_NOCANCEL,
+                            .flags = pool->kind == MT_COROUTINE ? 0 : MT__WAIT_NOCANCEL,
                             .reason = MT_WAIT_POOL,
                             .object = pool,
                             .name = pool->name,
@@ -210,8 +211,10 @@ static void sleep_until_woken(struct mt__worker *worker)
     pool->idle++;
     mt__pool_unlock(pool);
     if (!mt__wait_begin(&wait)) {
-        mt__wait_round(&wait, work, MT_FOREVER);
+        int result = mt__wait_round(&wait, work, MT_FOREVER);
         mt__wait_end(&wait, 0);
+        if (result == -ECANCELED)
+            mt__worker_settle(worker, NULL, 0);
     }
     mt__pool_lock(pool);
     pool->idle--;
@@ -226,9 +229,9 @@ struct mt_future *mt__queue_get(struct mt__worker *worker, unsigned most)
     int needed, spun = 0;
 
     mt__pool_lock(pool);
-    while (pool->living <= pool->wanted && !(future = most ? pop_some(worker, most) : pop(worker)) &&
-           pool->state == MT__OPEN) {
-        if (!spun && !pool->spinning && has_processors()) {
+    while (pool->living <= pool->wanted && !mt__pool_hub_ends(pool) &&
+           !(future = most ? pop_some(worker, most) : pop(worker)) && pool->state == MT__OPEN) {
+        if (!spun && !pool->spinning && pool->kind != MT_COROUTINE && has_processors()) {
             spin(pool);
             spun = 1;
         } else {

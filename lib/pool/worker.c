@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A worker: a thread that runs one future's task after another.
+ * A worker: a thread or a coroutine that runs one future's task after another.
  *
  * It survives being killed. mt_future_kill and mt_pool_terminate set its task's `cancel` so that what the body blocks
  * in returns -ECANCELED; when the body has returned, the worker works out anew whether it is killed: it is if the pool
@@ -8,6 +8,10 @@
  * guard, and a kill that is meant for one future takes effect only while that one is the innermost: so no kill is lost,
  * and none reaches a task that it was not meant for. Somebody who calls mt_task_kill on the worker's task reaches
  * whatever it runs.
+ *
+ * Coroutines all belong to the thread that opened the pool. When that thread ends, its hub kills them for good: each
+ * leaves as soon as what it runs has returned, or at its very beginning (`unbegun`), and with the last one the pool has
+ * ended by itself, so that nobody waits for its queue.
  *
  * If a body ends its thread (pthread_exit, pthread_cancel), all that it was running ends with -ECANCELED and a message,
  * and a new worker takes its place.
@@ -27,9 +31,13 @@
 
 static __thread struct mt__worker *here __attribute__((tls_model("initial-exec")));
 
+static int work_as_coroutine(void *arg);
+
 struct mt__worker *mt__worker_here(void)
 {
-    return here;
+    struct mt_task *task = mt__self_if_known();
+
+    return task && task->body == work_as_coroutine ? task->argument : here;
 }
 
 void mt__worker_be(struct mt__worker *worker)
@@ -47,7 +55,7 @@ void mt__worker_kill(struct mt__worker *worker, struct mt_future *future)
     }
     mt__mini_acquire(&worker->guard);
     if (!future || worker->current == future)
-        mt__wait_cancel(worker->task);
+        mt_task_kill(worker->task);
     mt__mini_release(&worker->guard);
 }
 
@@ -66,6 +74,7 @@ void mt__worker_settle(struct mt__worker *worker, struct mt_future *future, int 
     mt__mini_acquire(&worker->guard);
     killed = future ? __atomic_load_n(&future->word, __ATOMIC_ACQUIRE) & MT__KILLED : 0;
     killed = killed || __atomic_load_n(&worker->pool->state, __ATOMIC_ACQUIRE) == MT__TERMINATED;
+    killed = killed || mt__pool_hub_ends(worker->pool);
     if (killed)
         __atomic_store_n(&task->cancel, 1, __ATOMIC_SEQ_CST);
     else
@@ -163,7 +172,7 @@ static void keep_small(struct mt_future *future, const void *value, size_t size)
 
 int mt_pool_reply(const void *value, size_t size)
 {
-    struct mt__worker *worker = here;
+    struct mt__worker *worker = mt__worker_here();
     void *copy;
 
     if (!worker || (!worker->current && !worker->value))
@@ -322,6 +331,60 @@ static int work(void *arg)
     return 0;
 }
 
+/* -- The coroutine ------------------------------------------------------------------------------------------------ */
+
+static void leave_as_coroutine(struct mt__worker *worker)
+{
+    struct mt_pool *pool = worker->pool;
+    struct mt_future *list = NULL;
+
+    mt__pool_lock(pool);
+    mt__worker_leave(worker);
+    if (!pool->living && mt__pool_hub_ends(pool) && pool->state != MT__BROKEN)
+        list = mt__pool_break(pool, -ECANCELED, "the thread of its coroutines has ended");
+    mt__pool_unlock(pool);
+    mt__pool_fail(pool, list);
+}
+
+static int work_as_coroutine(void *arg)
+{
+    struct mt__worker *worker = arg;
+
+    worker->begun = 1;
+    serve(worker);
+    leave_as_coroutine(worker);
+    return 0;
+}
+
+/* Killed before it began, its body never runs. */
+static void unbegun(struct mt_task *task, void *arg)
+{
+    struct mt__worker *worker = arg;
+
+    (void)mt_task_outcome(task); /* that is no failure to be told of */
+    if (!worker->begun)
+        leave_as_coroutine(worker);
+}
+
+static struct mt_task *spawn_coroutine(struct mt__worker *worker, const char *name)
+{
+    struct mt_pool *pool = worker->pool;
+    struct mt_coro_options options = {.name = name, .stack_size = pool->stack_size};
+    struct mt_task *task = mt_coro_spawn(work_as_coroutine, worker, &options);
+
+    if (!task)
+        return NULL;
+    if (mt_task_link(task, unbegun, worker)) {
+        task->noticed = 1;
+        mt_task_kill(task); /* it has not begun, and never will */
+        mt_task_release(task);
+        errno = ENOMEM;
+        return NULL;
+    }
+    pool->hub = mt__hub;
+    return task;
+}
+
 int mt__worker_spawn(struct mt_pool *pool)
 {
     struct mt__worker *worker = mt__alloc(sizeof *worker);
@@ -332,7 +395,7 @@ int mt__worker_spawn(struct mt_pool *pool)
         return -ENOMEM;
     snprintf(name, sizeof name, "%.20s/%u", pool->name, pool->numbered);
     worker->pool = pool;
-    worker->task = mt_thread_spawn(work, worker, &options);
+    worker->task = pool->kind == MT_COROUTINE ? spawn_coroutine(worker, name) : mt_thread_spawn(work, worker, &options);
     if (!worker->task) {
         free(worker);
         return -errno;

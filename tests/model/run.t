@@ -132,6 +132,15 @@ for bug in 1 2 3 4 5 6; do
     expect finds park states -DBUG="$bug"
 done
 
+for shape in 1 2 3; do
+    expect holds channel states -DSHAPE=$shape -DCLOSES=1
+done
+expect holds channel states -DSHAPE=4
+for bug in 1 2 3 4 5 6 7; do
+    expect finds channel states -DSHAPE=2 -DBUG="$bug"
+done
+expect finds channel states -DSHAPE=2 -DCLOSES=1 -DBUG=8
+
 expect holds future states
 expect holds future states -DKILLERS=0 -DWAITERS_THERE=2
 for bug in 1 2 3 4 5 6 7 8; do

@@ -316,7 +316,7 @@ static void options_are_checked(void **state)
 {
     struct mt_process_options spawn_method = {.start = MT_SPAWN};
     struct mt_pool_options threads = {.retries = 1}, method = {.kind = MT_PROCESS, .process = &spawn_method},
-                           negative = {.kind = MT_PROCESS, .soft_limit = -1}, kind = {.kind = MT_COROUTINE};
+                           negative = {.kind = MT_PROCESS, .soft_limit = -1}, kind = {.kind = (enum mt_kind)99};
     struct mt_pool *pool;
 
     assert_null(mt_pool_open(&threads));

@@ -29,7 +29,10 @@ static json_t *failure_json(const struct model *model, const struct model_failur
 static json_t *pool_json(const struct model *model, const struct model_pool *pool)
 {
     json_t *workers = json_array(), *failures = json_array();
-    const char *kind = pool->kind == MT_THREAD ? "thread" : pool->kind == MT_PROCESS ? "process" : "";
+    const char *kind = pool->kind == MT_THREAD      ? "thread"
+                       : pool->kind == MT_PROCESS   ? "process"
+                       : pool->kind == MT_COROUTINE ? "coroutine"
+                                                    : "";
     for (size_t i = 0; i < pool->worker_count; i++)
         json_array_append_new(workers, worker_json(model, &pool->workers[i]));
     for (size_t i = 0; i < pool->failure_count; i++)

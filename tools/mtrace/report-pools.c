@@ -7,7 +7,10 @@
 
 static const char *kind_word(enum mt_kind kind)
 {
-    return kind == MT_PROCESS ? "processes" : kind == MT_THREAD ? "threads" : "workers";
+    return kind == MT_PROCESS     ? "processes"
+           : kind == MT_THREAD    ? "threads"
+           : kind == MT_COROUTINE ? "coroutines"
+                                  : "workers";
 }
 
 static void print_times(const struct report *report, const char *what, const struct histogram *times)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What takes a process of its own to look at: a hub that is stuck, a stack that overflows, forks. tests/loops.t runs
+ * this on each loop.
+ */
+#include "hub.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static int nothing(void *arg)
+{
+    return 0;
+}
+
+static int sleep_long(void *arg)
+{
+    return mt_sleep(MT_SEC(1000));
+}
+
+/* In a process of its own, whose standard error comes back in `said`. */
+static int in_child(int (*body)(void), char *said, size_t size)
+{
+    int pipes[2], status;
+    size_t at = 0;
+    ssize_t count;
+    pid_t pid;
+
+    assert_int_equal(pipe(pipes), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(pipes[1], STDERR_FILENO);
+        close(pipes[0]);
+        close(pipes[1]);
+        alarm(30);
+        _exit(body());
+    }
+    close(pipes[1]);
+    while ((count = read(pipes[0], said + at, size - 1 - at)) > 0)
+        at += (size_t)count;
+    said[at] = 0;
+    close(pipes[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* -- Stuck -------------------------------------------------------------------------------------------------------- */
+
+static struct mt_event never = MT_EVENT_INIT_NAMED("never");
+
+static int wait_for_ever(void *arg)
+{
+    return mt_event_wait(&never, MT_FOREVER);
+}
+
+static int get_stuck(void)
+{
+    struct mt_task *task = mt_coro_spawn(wait_for_ever, NULL, &(struct mt_coro_options){.name = "lonely"});
+
+    return task && mt_task_join(task, MT_FOREVER) == -EDEADLK ? 3 : 4;
+}
+
+static void a_hub_that_nothing_can_wake_says_so(void **state)
+{
+    char said[2048];
+    int status;
+
+    if (SANITIZER)
+        skip(); /* its threads count as others */
+    status = in_child(get_stuck, said, sizeof said);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 3);
+    assert_non_null(strstr(said, "nothing can wake this hub"));
+    assert_non_null(strstr(said, "lonely"));
+    assert_non_null(strstr(said, "event \"never\""));
+}
+
+/* -- Stacks ------------------------------------------------------------------------------------------------------- */
+
+static int deep(int depth)
+{
+    volatile char room[1024];
+
+    room[0] = (char)depth;
+    return depth ? deep(depth - 1) + room[0] : 0;
+}
+
+static int recurse(void *arg)
+{
+    deep((int)(intptr_t)arg);
+    return 0;
+}
+
+/* What this program does when it is called with an argument. */
+static int overflow(void)
+{
+    struct mt_task *task = mt_coro_spawn(recurse, (void *)100000, &(struct mt_coro_options){.name = "deep one"});
+
+    return task ? mt_task_join(task, MT_FOREVER) : 9;
+}
+
+static int overflow_without_cmocka(void)
+{
+    execl("/proc/self/exe", "coro-fork", "overflow", NULL); /* CMocka has a handler of its own for the fault */
+    return 9;
+}
+
+static void an_overflow_names_the_coroutine(void **state)
+{
+    char said[1024];
+    int status;
+
+    if (SANITIZER)
+        skip(); /* they have messages of their own */
+    status = in_child(overflow_without_cmocka, said, sizeof said);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+    assert_non_null(strstr(said, "the stack of deep one has overflowed"));
+}
+
+static void stacks_have_the_size_asked_for(void **state)
+{
+    struct mt_task *task = mt_coro_spawn(recurse, (void *)500, &(struct mt_coro_options){.stack_size = 1 << 20});
+
+    if (SANITIZER)
+        skip(); /* their frames are larger */
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    assert_between((long)mt_coro_stack_used(task) / 1024, 500, 1024);
+    mt_task_release(task);
+    task = spawn_coro(nothing, NULL);
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    assert_between((long)mt_coro_stack_used(task) / 1024, 4, 64);
+    mt_task_release(task);
+    errno = 0;
+    assert_null(mt_coro_spawn(nothing, NULL, &(struct mt_coro_options){.stack_size = (size_t)1 << 40}));
+    assert_int_equal(errno, EINVAL);
+}
+
+/* -- Fork --------------------------------------------------------------------------------------------------------- */
+
+static int child_has_a_hub_of_its_own(void)
+{
+    struct mt_task *tasks[10];
+
+    if (mt_sleep(MT_MS(5)))
+        return 1;
+    for (int i = 0; i < 10; i++)
+        if (!(tasks[i] = mt_coro_spawn(nothing, NULL, NULL)))
+            return 2;
+    return mt_joinall(tasks, 10, mt_after(MT_SEC(10))) ? 3 : 0;
+}
+
+static int fork_within(void *arg)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(child_has_a_hub_of_its_own());
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+static void a_forks_child_can_use_its_hub(void **state)
+{
+    struct mt_task *other;
+
+    if (forks_child_has_no_hub())
+        skip();
+    other = spawn_coro(sleep_long, NULL);
+    mt_coro_yield();
+    assert_int_equal(fork_within(NULL), 0);
+    assert_int_equal(finish(spawn_coro(fork_within, NULL)), 0);
+    assert_int_equal(mt_task_kill(other), 0);
+    assert_int_equal(finish(other), -ECANCELED);
+}
+
+/* In a process of its own: its limit is not to be seen by others. */
+static int fork_without_descriptors(void *arg)
+{
+    const struct rlimit none = {0, 0};
+    int status;
+    pid_t pid;
+
+    if (setrlimit(RLIMIT_NOFILE, &none))
+        return -errno;
+    pid = fork();
+    if (pid == 0)
+        _exit(mt_sleep(MT_MS(5)) ? 1 : 0);
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+static int fork_from_the_root(void)
+{
+    return fork_without_descriptors(NULL) != 0;
+}
+
+static int fork_from_a_coroutine(void)
+{
+    struct mt_task *task = mt_coro_spawn(fork_without_descriptors, NULL, NULL);
+
+    return !task || mt_task_join(task, MT_FOREVER) || mt_task_outcome(task);
+}
+
+static void a_forks_child_waits_without_a_loop_too(void **state)
+{
+    char said[256];
+
+    assert_int_equal(finish(spawn_coro(nothing, NULL)), 0); /* there is a hub */
+    assert_int_equal(in_child(fork_from_the_root, said, sizeof said), 0);
+    assert_int_equal(in_child(fork_from_a_coroutine, said, sizeof said), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),    cmocka_unit_test(an_overflow_names_the_coroutine),
+        cmocka_unit_test(stacks_have_the_size_asked_for),         cmocka_unit_test(a_forks_child_can_use_its_hub),
+        cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
+    };
+
+    return argc > 1 ? overflow() : RUN(tests);
+}
