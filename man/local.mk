@@ -85,6 +85,7 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_manager_message.3 %D%/man3/mt_manager_namespace.3 %D%/man3/mt_manager_queue.3 \
 	%D%/man3/mt_manager_remove.3 %D%/man3/mt_manager_sem.3 %D%/man3/mt_manager_shutdown.3 \
 	%D%/man3/mt_manager_start.3 %D%/man3/mt_manager_task.3 %D%/man3/mt_manager_tcp_address.3 \
+	%D%/man3/mt_monitor.3 %D%/man3/mt_monitor_count.3 %D%/man3/mt_monitor_hook.3 \
 	%D%/man3/mt_now.3 %D%/man3/mt_once.3 %D%/man3/mt_once_is_done.3 %D%/man3/mt_open.3 \
 	%D%/man3/mt_pilock_acquire.3 %D%/man3/mt_pilock_consistent.3 %D%/man3/mt_pilock_init.3 \
 	%D%/man3/mt_pilock_owner.3 %D%/man3/mt_pilock_release.3 %D%/man3/mt_poll.3 %D%/man3/mt_pool_apply.3 \

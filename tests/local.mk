@@ -23,7 +23,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/channel %D%
 	%D%/unit/conn %D%/unit/coro %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
-	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/once %D%/unit/pilock %D%/unit/place \
+	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/monitor %D%/unit/once %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
@@ -234,6 +234,10 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_group_SOURCES = %D%/unit/group.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_group_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_group_LDADD = $(UNIT_LIBS)
+
+%C%_unit_monitor_SOURCES = %D%/unit/monitor.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_monitor_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_monitor_LDADD = $(UNIT_LIBS)
 
 # About the tree itself: rooms, headers, manual pages, models.
 TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/man-examples.t

@@ -177,6 +177,17 @@ struct mt__letters {
     int bell;                /* an eventfd */
 };
 
+/* The monitor's: see coro/monitor.c. */
+struct mt__watch {
+    struct mt__watch *next, **link; /* link NULL: it is not watched */
+    uint64_t moves;                 /* when it was seen last, */
+    int64_t since, cpu;             /* and since when it has had that number of them */
+    int64_t told;                   /* since when it is blocked, as was told; 0: it is not */
+    uint32_t asked, taken;          /* pictures of the thread */
+    struct mt__picture *picture;
+    char name[MT_NAME_MAX]; /* who was told to keep it */
+};
+
 struct mt__hub {
     struct mt__coro root;
     struct mt__coro *current;
@@ -200,8 +211,11 @@ struct mt__hub {
     int futex_by_loop;
     mt_deadline patience; /* how long it sleeps without a look at whether it is stuck */
     int ending;
-    uint64_t switches, turns, sleeps;
+    uint64_t switches, turns; /* the monitor looks at them */
+    uint64_t sleeps;
+    uint64_t submitted, completed; /* operations of the loop */
     uint32_t tid;
+    struct mt__watch watch;
 };
 
 extern __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));

@@ -21,6 +21,7 @@
  */
 #include "coro/hub.h"
 #include "base/clock.h"
+#include "coro/tell.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
         link->arm = NULL;
         mt__parked_end(hub, link->parked, 0);
     } else if (result == 0) {
+        mt__tell_passed(hub, arm->word);
         mt__wake(arm->word, 1, arm->flags);
     }
     mt__arm_free(hub, arm);
@@ -211,6 +213,7 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
     parked->coro = NULL;
     parked->result = result;
     coro->parked = NULL;
+    mt__tell_unpark(coro, result);
     mt__hub_ready(hub, coro);
 }
 
@@ -226,6 +229,7 @@ static int park(struct mt__hub *hub, struct mt__parked *parked)
 {
     parked->coro = hub->current;
     hub->current->parked = parked;
+    mt__tell_park(hub->current, parked);
     mt__hub_leave(hub, NULL);
     return parked->result;
 }
