@@ -316,11 +316,11 @@ endif
 %C%_unit_tasks_LDADD = $(CMOCKA_LIBS)
 
 # live: mtrace record
-RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/programs.t
+RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/coros.t %D%/live/programs.t
 EXTRA_DIST += $(RECORD_TESTS)
 if WITH_BPF
 TESTS += $(RECORD_TESTS)
-check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/json-get
+check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt %D%/live/json-get
 endif
 %C%_live_waits_SOURCES = %D%/live/waits.c
 %C%_live_waits_CFLAGS = $(AM_CFLAGS) -g -O1
@@ -338,6 +338,10 @@ endif
 %C%_live_pool_mt_CFLAGS = $(AM_CFLAGS) -g -O1
 %C%_live_pool_mt_LDADD = liblinuxmt.la
 %C%_live_pool_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_coros_mt_SOURCES = %D%/live/coros-mt.c
+%C%_live_coros_mt_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
+%C%_live_coros_mt_LDADD = liblinuxmt.la
+%C%_live_coros_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_live_json_get_SOURCES = %D%/live/json-get.c
 %C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_live_json_get_LDADD = $(JANSSON_LIBS)
@@ -350,7 +354,8 @@ $(LIVE_LOGS): | $(filter-out %D%/live/%,$(TEST_LOGS))
 %D%/live/record.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log,$(LIVE_LOGS))
 %D%/live/locks.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log,$(LIVE_LOGS))
 %D%/live/queues.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log %D%/live/locks.log,$(LIVE_LOGS))
-%D%/live/pool.log: | $(filter-out %D%/live/pool.log %D%/live/programs.log,$(LIVE_LOGS))
+%D%/live/pool.log: | $(filter-out %D%/live/pool.log %D%/live/coros.log %D%/live/programs.log,$(LIVE_LOGS))
+%D%/live/coros.log: | $(filter-out %D%/live/coros.log %D%/live/programs.log,$(LIVE_LOGS))
 %D%/live/programs.log: | $(filter-out %D%/live/programs.log,$(LIVE_LOGS))
 
 # What the tests that build the tree in other ways keep.

@@ -168,7 +168,7 @@ struct mt__stack *mt__stack_take(size_t size, int *error)
     stack = class->free;
     if (stack) {
         class->free = stack->next;
-        class->kept--;
+        __atomic_store_n(&class->kept, class->kept - 1, __ATOMIC_RELAXED); /* looked at without the guard */
     } else {
         stack = cut(class, size, error);
     }
@@ -200,7 +200,7 @@ void mt__stack_give(struct mt__stack *stack)
     mt__mini_acquire(&guard);
     stack->next = class->free;
     class->free = stack;
-    class->kept++;
+    __atomic_store_n(&class->kept, class->kept + 1, __ATOMIC_RELAXED);
     mt__mini_release(&guard);
 }
 
