@@ -44,7 +44,7 @@ struct coro {
     __u64 word;
     __u32 expected, words;
     __u32 owner; /* as the wait's lock recorded it */
-    __u32 pad;
+    __u32 shows; /* and what its own locks record, 0: not known */
     __u64 name_at, place_at;
     char name[WAIT_NAME_MAX];
     char wait_name[WAIT_NAME_MAX];
@@ -67,6 +67,7 @@ struct coro_sum {
 struct coro_wait_key {
     __u64 id, object, place;
     __u32 tgid, reason;
+    __u32 owner, pad; /* of a lock */
 };
 
 struct coro_wait {

@@ -128,7 +128,7 @@ static __always_inline void coro_move(struct coro *c, __u32 state, __u64 now)
 }
 
 SEC("usdt")
-int BPF_USDT(library_coro_spawn, __u64 id, __u64 name, __u64 hub, __u64 body, __u64 spawner)
+int BPF_USDT(library_coro_spawn, __u64 id, __u64 name, __u64 hub, __u64 body, __u64 spawner, __u64 shows)
 {
     struct wait_task *t = hub_here();
     struct coro *c = t ? coro_meet(t, id, CORO_READY) : NULL;
@@ -138,6 +138,7 @@ int BPF_USDT(library_coro_spawn, __u64 id, __u64 name, __u64 hub, __u64 body, __
     c->body = body;
     c->spawner = spawner;
     c->made = 1;
+    c->shows = (__u32)shows;
     if (name)
         bpf_probe_read_user_str(c->name, sizeof c->name, (void *)name);
     return 0;
@@ -150,7 +151,8 @@ int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why)
     if (!t)
         return 0;
     __u64 now = bpf_ktime_get_ns();
-    struct coro *c = coro_meet(t, from, CORO_RUNNING);
+    /* One that has ended may be forgotten. */
+    struct coro *c = why == 2 ? coro_find(t, from) : coro_meet(t, from, CORO_RUNNING);
     if (c && c->state == CORO_RUNNING)
         coro_move(c, why == 1 ? CORO_WAITING : why == 2 ? CORO_DEAD : CORO_READY, now);
     c = coro_meet(t, to, CORO_READY);
@@ -261,7 +263,8 @@ static __always_inline void coro_wait_begin(struct wait_task *t, __u64 id, __u64
 
 static __always_inline struct coro_wait *coro_wait_of(const struct coro *c, __u64 reason, __u64 object)
 {
-    struct coro_wait_key key = {c->key.id, object, c->place_at, c->key.tgid, (__u32)reason};
+    struct coro_wait_key key = {c->key.id, object, c->place_at, c->key.tgid, (__u32)reason, c->reason ? c->owner : 0,
+                                0};
     struct coro_wait *wait = bpf_map_lookup_elem(&coro_waits, &key);
     if (wait)
         return wait;
@@ -294,8 +297,8 @@ static __always_inline void coro_wait_end(struct wait_task *t, __u64 id, __u64 r
         c->wait_place[0] = 0;
         c->wait_name[0] = 0;
     }
-    c->reason = 0;
     struct coro_wait *wait = coro_wait_of(c, reason, object);
+    c->reason = 0;
     if (!wait)
         return;
     if (ns > most)

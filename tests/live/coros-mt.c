@@ -226,6 +226,8 @@ int main(int argc, char **argv)
         return run_wait(NULL) != 0;
     if (!strcmp(kind, "lost"))
         return run_wait(lose_a_wake_up) != 0;
-    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|wait|lost\n");
+    if (!strcmp(kind, "loop"))
+        return puts(mt_loop_name()) < 0;
+    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|wait|lost|loop\n");
     return 2;
 }

@@ -50,6 +50,7 @@ static bool add_coro(struct model *model, struct symbols *symbols, const struct 
                                 .what = "",
                                 .place = "",
                                 .body = "",
+                                .object_name = "",
                                 .waits = record->waits,
                                 .waited = record->waited};
     coro->name = record->name[0] ? model_text(model, "%s", record->name)

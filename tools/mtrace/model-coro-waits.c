@@ -71,8 +71,9 @@ void model_say_wait(struct model *model, struct model_coro *coro, struct symbols
                     uint64_t object, const char *name, const char *place)
 {
     coro->reason = reason;
-    coro->what = model_library_wait(model, symbols, model->hubs[coro->hub].tgid, reason, object,
-                                    clean_name(model, name, WAIT_NAME_MAX));
+    coro->object = object;
+    coro->object_name = clean_name(model, name, WAIT_NAME_MAX);
+    coro->what = model_library_wait(model, symbols, model->hubs[coro->hub].tgid, reason, object, coro->object_name);
     coro->place = model_place(model, place, WAIT_PLACE_MAX);
 }
 
@@ -107,6 +108,66 @@ static const struct model_coro *find_coro(const struct model *model, pid_t tgid,
         if (model->coros[i].id == id && model->hubs[model->coros[i].hub].tgid == tgid)
             return &model->coros[i];
     return NULL;
+}
+
+/* Who the lock's word named: a coroutine by a number of its own, or a thread. */
+static int task_of_owner(const struct model *model, pid_t tgid, uint32_t owner)
+{
+    for (size_t i = 0; i < model->coro_count; i++)
+        if (model->coros[i].shows == owner && model->hubs[model->coros[i].hub].tgid == tgid &&
+            model->coros[i].task >= 0)
+            return model->coros[i].task;
+    for (size_t i = 0; i < model->task_count; i++)
+        if (model->tasks[i].raw.tgid == (__u32)tgid && model->tasks[i].raw.ns_tid == owner)
+            return (int)i;
+    return -1;
+}
+
+static bool note_owner(struct model *model, const struct coro_wait_key *key, uint64_t count, uint64_t ns, uint64_t max)
+{
+    int task = key->owner ? task_of_owner(model, (pid_t)key->tgid, key->owner) : -1;
+    struct model_owned *more;
+    if (task < 0)
+        return true;
+    more = realloc(model->owned, (model->owned_count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    model->owned = more;
+    more[model->owned_count++] = (struct model_owned){(pid_t)key->tgid, key->object, task, count, ns, max};
+    return true;
+}
+
+static bool add_holder(struct model_lock *lock, const struct model_owned *owned)
+{
+    struct model_holder *more;
+    for (size_t i = 0; i < lock->holder_count; i++)
+        if (lock->holders[i].task == owned->task && !lock->holders[i].readers) {
+            struct model_holder *known = &lock->holders[i];
+            known->began += owned->count;
+            known->ns += owned->ns;
+            known->max = owned->max > known->max ? owned->max : known->max;
+            return true;
+        }
+    more = realloc(lock->holders, (lock->holder_count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    lock->holders = more;
+    more[lock->holder_count++] = (struct model_holder){
+        .task = owned->task, .began = owned->count, .ns = owned->ns, .max = owned->max, .place = ""};
+    return true;
+}
+
+/* The kernel has not seen who held it, as nobody slept on it there: who it was when each wait began is all there is. */
+bool model_add_owners(struct model *model)
+{
+    for (size_t o = 0; o < model->owned_count; o++)
+        for (size_t i = 0; i < model->lock_count; i++) {
+            const struct model_wait *first = &model->waits[model->locks[i].first];
+            if (first->tgid == model->owned[o].tgid && first->object == model->owned[o].object &&
+                !add_holder(&model->locks[i], &model->owned[o]))
+                return false;
+        }
+    return true;
 }
 
 /* A thread's own wait in its hub is the thread's, beside the one in the loop. */
@@ -156,7 +217,8 @@ static bool add_row(struct model *model, struct session *session, const struct m
         if (max > own->raw.reasons[reason].max)
             own->raw.reasons[reason].max = max;
     }
-    return model_add_part(&row->parts, &row->part_count, task, count, ns);
+    return (reason != WAIT_LOCK || note_owner(model, key, count, ns, max)) &&
+           model_add_part(&row->parts, &row->part_count, task, count, ns);
 }
 
 /* A wait by the library's clock lasts until its task runs again: what of that it was ready is not waiting. */
@@ -173,22 +235,20 @@ static void fit_classes(struct model_task *task)
     task->waiting[MODEL_IDLE] += left;
 }
 
-/* The wait that a coroutine is in at the end, of those that probes or records told. */
+/* The wait that a coroutine is in at the end, as probes or records told. */
 static bool add_open(struct model *model, struct session *session)
 {
-    int fd = bpf_map__fd(session->bpf->maps.coros);
     for (size_t i = 0; i < model->coro_count; i++) {
         const struct model_coro *coro = &model->coros[i];
-        struct coro_key key = {coro->id, (__u32)model->hubs[coro->hub].tgid, 0};
-        struct coro raw;
+        struct coro_wait_key key = {coro->id,     coro->object, 0, (__u32)model->hubs[coro->hub].tgid,
+                                    coro->reason, coro->owner,  0};
         struct coro_wait none = {0};
-        if (coro->root || coro->state != MT_WAITING || bpf_map_lookup_elem(fd, &key, &raw) || !raw.reason)
-            continue;
-        struct coro_wait_key wait = {coro->id, raw.object, raw.place_at, key.tgid, raw.reason};
         uint64_t ns = coro->since < coro->life ? coro->since : coro->life;
-        memcpy(none.name, raw.wait_name, sizeof none.name);
-        memcpy(none.place, raw.wait_place, sizeof none.place);
-        if (!add_row(model, session, coro, &wait, &none, ns, true))
+        if (coro->root || coro->state != MT_WAITING || !coro->reason)
+            continue;
+        snprintf(none.name, sizeof none.name, "%s", coro->object_name);
+        snprintf(none.place, sizeof none.place, "%s", coro->place);
+        if (!add_row(model, session, coro, &key, &none, ns, true))
             return false;
     }
     return true;

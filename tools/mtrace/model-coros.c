@@ -63,7 +63,7 @@ static struct model_coro *add_coro(struct model *model)
         return NULL;
     model->coros = more;
     more[model->coro_count] =
-        (struct model_coro){.hub = -1, .task = -1, .name = "", .what = "", .place = "", .body = ""};
+        (struct model_coro){.hub = -1, .task = -1, .name = "", .what = "", .place = "", .body = "", .object_name = ""};
     return &more[model->coro_count++];
 }
 
@@ -90,6 +90,7 @@ static void set_times(struct model_coro *coro, const struct coro *raw, uint64_t 
     coro->word = coro->state == MT_WAITING && raw->words == 1 ? raw->word : 0;
     coro->expected = raw->expected;
     coro->reason = coro->state == MT_WAITING ? raw->reason : 0;
+    coro->shows = raw->shows;
 }
 
 static const char *body_text(struct model *model, struct symbols *symbols, uint64_t body)
@@ -132,9 +133,12 @@ static void use_record(struct model *model, struct symbols *symbols, struct mode
         return;
     coro->waits = record->waits;
     coro->waited = record->waited;
-    if (say && record->state == MT_WAITING && now && tasks_by_id(now, coro->id) == record)
-        model_say_wait(model, coro, symbols, record->wait_reason, record->wait_object, record->wait_name,
-                       record->wait_place);
+    coro->shows = (uint32_t)record->tid;
+    if (!say || record->state != MT_WAITING || !now || tasks_by_id(now, coro->id) != record)
+        return;
+    coro->owner = record->wait_owner;
+    model_say_wait(model, coro, symbols, record->wait_reason, record->wait_object, record->wait_name,
+                   record->wait_place);
 }
 
 static bool add_seen(struct model *model, struct session *session, const struct coro *raw, const struct tasks *now)
@@ -160,6 +164,7 @@ static bool add_seen(struct model *model, struct session *session, const struct 
     coro->name = coro_name(model, coro, raw, record);
     if (coro->state == MT_WAITING && raw->reason)
         model_say_wait(model, coro, symbols, raw->reason, raw->object, raw->wait_name, raw->wait_place);
+    coro->owner = raw->owner;
     use_record(model, symbols, coro, record, now, coro->state == MT_WAITING && !raw->reason);
     return true;
 }
@@ -174,11 +179,30 @@ static bool is_known(const struct model *model, pid_t tgid, uint64_t id)
     return false;
 }
 
+/* What an event or the end of a coroutine leaves in its word is known. */
+static void expect_word(struct model_coro *coro, const struct mt__record *record)
+{
+    if (record->wait_reason == MT_WAIT_EVENT || record->wait_reason == MT_WAIT_JOIN) {
+        coro->word = record->wait_word;
+        coro->until = true;
+        coro->expected = record->wait_reason == MT_WAIT_EVENT;
+    }
+}
+
+static bool is_hub(const struct tasks *tasks, const struct mt__record *record)
+{
+    for (size_t i = 0; record->kind == MT_THREAD && i < tasks->count; i++)
+        if (tasks->records[i].kind == MT_COROUTINE && tasks->records[i].thread == record->tid)
+            return true;
+    return false;
+}
+
 /* It has been in that state since before the recording, or no switch of it would have been missed. */
 static bool add_unseen(struct model *model, struct session *session, const struct mt__record *record,
                        const struct tasks *now)
 {
-    int thread = task_of_thread(model, now->pid, record->thread);
+    bool root = record->kind == MT_THREAD;
+    int thread = task_of_thread(model, now->pid, root ? record->tid : record->thread);
     struct model_hub *hub;
     struct model_coro *coro;
     uint64_t life = model->duration;
@@ -190,6 +214,7 @@ static bool add_unseen(struct model *model, struct session *session, const struc
         return false;
     coro->id = record->id;
     coro->hub = (int)(hub - model->hubs);
+    coro->root = root;
     coro->state = record->state;
     coro->name = coro_name(model, coro, NULL, record);
     coro->life = life;
@@ -197,6 +222,7 @@ static bool add_unseen(struct model *model, struct session *session, const struc
         coro->waiting = life;
         coro->since =
             session->stopped > (uint64_t)record->wait_since ? session->stopped - (uint64_t)record->wait_since : 0;
+        expect_word(coro, record);
     } else if (record->state == MT_RUNNING) {
         coro->running = coro->longest_run = life;
         coro->runs = 1;
@@ -212,7 +238,8 @@ static bool add_from_records(struct model *model, struct session *session, const
     const struct tasks *met = met_tasks(session, now->pid);
     for (size_t i = 0; i < now->count; i++) {
         const struct mt__record *record = &now->records[i];
-        if (record->kind != MT_COROUTINE || record->state == MT_DEAD || is_known(model, now->pid, record->id))
+        if ((record->kind != MT_COROUTINE && !is_hub(now, record)) || record->state == MT_DEAD ||
+            is_known(model, now->pid, record->id))
             continue;
         if (met && tasks_by_id(met, record->id) && !add_unseen(model, session, record, now))
             return false;
@@ -233,7 +260,7 @@ static bool has_changed(pid_t tgid, const struct model_coro *coro)
 {
     uint32_t word;
     struct iovec here = {&word, sizeof word}, there = {(void *)(uintptr_t)coro->word, sizeof word};
-    return process_vm_readv(tgid, &here, 1, &there, 1, 0) == sizeof word && word != coro->expected;
+    return process_vm_readv(tgid, &here, 1, &there, 1, 0) == sizeof word && (word == coro->expected) == coro->until;
 }
 
 /* The hub has nothing to do, and this is nothing to it. Looked at again, as the program goes on. */
@@ -323,10 +350,17 @@ static bool read_seen(struct model *model, struct session *session, const struct
     return true;
 }
 
+/* One that was so before the recording has not been heard of as a hub. */
+static bool is_asleep(const struct wait_task *thread)
+{
+    return thread->hub_asleep || (!thread->is_hub && thread->state == WAIT_STATE_WAITING &&
+                                  (thread->reason == WAIT_URING || thread->reason == WAIT_POLL));
+}
+
 static void read_asleep(struct model *model)
 {
     for (size_t i = 0; i < model->hub_count; i++)
-        model->hubs[i].asleep = model->hubs[i].task >= 0 && model->tasks[model->hubs[i].task].raw.hub_asleep;
+        model->hubs[i].asleep = model->hubs[i].task >= 0 && is_asleep(&model->tasks[model->hubs[i].task].raw);
 }
 
 bool model_add_coros(struct model *model, struct session *session)

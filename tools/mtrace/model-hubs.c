@@ -172,6 +172,14 @@ static void read_hub(struct model_hub *hub, struct session *session, __u32 slot,
     hub->completed = raw.completed - raw.completed_first;
 }
 
+/* The probes tell of a sleep only when it begins: the one that it was in at the start is the thread's. */
+static void add_first_sleep(struct model_hub *hub, const struct model_task *thread)
+{
+    uint64_t loop = thread->raw.reasons[WAIT_URING].ns + thread->raw.reasons[WAIT_POLL].ns;
+    if (loop > hub->slept)
+        hub->slept = loop;
+}
+
 static bool read_ended(struct model *model, struct session *session)
 {
     int fd = bpf_map__fd(session->bpf->maps.coro_bodies);
@@ -253,6 +261,7 @@ bool model_add_hubs(struct model *model, struct session *session)
     for (size_t i = 0; i < model->hub_count; i++)
         if (model->hubs[i].task >= 0) {
             read_hub(&model->hubs[i], session, model->tasks[model->hubs[i].task].slot, session->stopped);
+            add_first_sleep(&model->hubs[i], &model->tasks[model->hubs[i].task]);
             if (!add_open_call(model, session, &model->hubs[i]))
                 return false;
         }
@@ -272,5 +281,6 @@ void model_free_coros(struct model *model)
     }
     free(model->hubs);
     free(model->coros);
+    free(model->owned);
     free(model->ended);
 }

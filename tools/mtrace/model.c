@@ -155,9 +155,10 @@ static bool label_tasks(struct model *model)
         order[i] = &model->tasks[i];
     qsort(order, model->task_count, sizeof *order, compare_names);
     for (size_t i = 0; i < model->task_count; i++) {
+        unsigned long long number = order[i]->coroutine ? order[i]->id : order[i]->raw.tid;
         bool same = (i && !strcmp(order[i]->name, order[i - 1]->name)) ||
                     (i + 1 < model->task_count && !strcmp(order[i]->name, order[i + 1]->name));
-        order[i]->label = same ? model_text(model, "%s/%u", order[i]->name, order[i]->raw.tid) : order[i]->name;
+        order[i]->label = same ? model_text(model, "%s/%llu", order[i]->name, number) : order[i]->name;
     }
     free(order);
     return true;

@@ -224,13 +224,26 @@ struct model_coro {
     uint64_t switches, runs, longest_run, longest_ready;
     const char *what, *place; /* it waits for, and where; "" if it does not, or that is not known */
     uint64_t since;           /* for how long it has */
+    uint64_t object;          /* what that is to its library, */
+    uint32_t owner;           /* who that lock named, */
+    const char *object_name;  /* and its name, "" if it has none */
     bool overdue;             /* what it waits for has happened */
     uint64_t waits, waited;   /* ended ones, since it began, as its record says; 0: not known */
     const char *body;         /* "" unknown */
     int64_t outcome;
-    uint64_t word; /* where it is parked, 0: at none */
-    uint32_t expected;
-    uint32_t reason; /* enum mt_reason */
+    uint32_t shows;    /* what its locks show, 0: not known */
+    uint64_t word;     /* where it is parked, 0: at none */
+    uint32_t expected; /* it waits while this is there, */
+    bool until;        /* or until it is */
+    uint32_t reason;   /* enum mt_reason */
+};
+
+/* A coroutine's waits for a lock that said who held it. */
+struct model_owned {
+    pid_t tgid;
+    uint64_t object;
+    int task; /* who */
+    uint64_t count, ns, max;
 };
 
 /* Those of one body that have ended and are not kept one by one. */
@@ -270,6 +283,8 @@ struct model {
     size_t hub_count;
     struct model_coro *coros; /* by hub, most time not waiting first */
     size_t coro_count;
+    struct model_owned *owned;
+    size_t owned_count;
     struct model_ended *ended;
     size_t ended_count;
     bool snapshot;      /* nothing was recorded: there are no times */
@@ -317,6 +332,7 @@ bool model_add_inversions(struct model *model, struct session *session);
 bool model_add_coros(struct model *model, struct session *session);
 bool model_add_coro_waits(struct model *model, struct session *session);
 bool model_add_hubs(struct model *model, struct session *session);
+bool model_add_owners(struct model *model);
 
 /* The verdict: on waits, on queues, on pools. */
 void model_judge(struct model *model);
