@@ -78,6 +78,7 @@ static __always_inline struct wait_task *hub_here(void)
         t->lib_kind = 0;
         t->lib_sleeps = 0;
         t->lib_sleeping = 0;
+        tell(WAIT_NEWS_STACK, t->tgid); /* its code is mapped by now */
     }
     return t;
 }

@@ -193,13 +193,12 @@ static int run_many(void)
 }
 
 /* Until it is killed. */
-static int run_wait(mt_fn *last)
+static int run_lost(void)
 {
     go(wait_for_ever, "eternal");
     go(wait_on_descriptor, "reader");
     go(sleep_long, "sleeper");
-    if (last)
-        go(last, "careless");
+    go(lose_a_wake_up, "careless");
     mt_sleep(MT_MS(1));
     puts("ready");
     fflush(stdout);
@@ -222,12 +221,10 @@ int main(int argc, char **argv)
         return run_lock() != 0;
     if (!strcmp(kind, "many"))
         return run_many() != 0;
-    if (!strcmp(kind, "wait"))
-        return run_wait(NULL) != 0;
     if (!strcmp(kind, "lost"))
-        return run_wait(lose_a_wake_up) != 0;
+        return run_lost() != 0;
     if (!strcmp(kind, "loop"))
         return puts(mt_loop_name()) < 0;
-    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|wait|lost|loop\n");
+    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|loop\n");
     return 2;
 }

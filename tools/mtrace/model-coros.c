@@ -122,7 +122,7 @@ static const char *coro_name(struct model *model, const struct model_coro *coro,
     if (raw && raw->name[0])
         return clean_name(model, raw->name, sizeof raw->name);
     if (coro->root && model->hubs[coro->hub].task >= 0)
-        return model->tasks[model->hubs[coro->hub].task].name;
+        return model_text(model, "%s", model->tasks[model->hubs[coro->hub].task].name);
     return model_text(model, "coroutine-%llu", (unsigned long long)coro->id);
 }
 
