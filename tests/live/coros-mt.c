@@ -15,6 +15,7 @@
 #define MESSAGES 10
 
 static struct mt_lock accounts = MT_LOCK_INIT_NAMED("accounts");
+static struct mt_lock books = MT_LOCK_INIT_NAMED("books");
 static struct mt_event never = MT_EVENT_INIT_NAMED("never");
 static struct mt_task *tasks[64];
 static size_t count;
@@ -149,6 +150,19 @@ static int lose_a_wake_up(void *unused)
     return mt_sleep(MT_SEC(600));
 }
 
+/* Two of these, each of which holds what the other wants. */
+static int cross(void *first)
+{
+    struct mt_lock *one = first ? &accounts : &books, *other = first ? &books : &accounts;
+    int error = mt_lock_acquire(one, MT_FOREVER);
+
+    if (error)
+        return error;
+    mt_sleep(MT_MS(NAP_MS));
+    error = mt_lock_acquire(other, MT_FOREVER);
+    return error ? error : mt_lock_release(other);
+}
+
 /* -- Programs ----------------------------------------------------------------------------------------------------- */
 
 static int run_naps(void)
@@ -205,6 +219,22 @@ static int run_lost(void)
     return join_all();
 }
 
+/* Until it is killed. Without the other thread the library itself would say that nothing can wake the hub. */
+static int run_circle(void)
+{
+    mt_deadlock_policy(MT_DEADLOCK_OFF);
+    check(!mt_thread_spawn(sleep_long, NULL, NULL), "mt_thread_spawn");
+    for (size_t i = 0; i < 2; i++) {
+        const struct mt_coro_options options = {.name = i ? "right" : "left"};
+        tasks[count] = mt_coro_spawn(cross, i ? &accounts : NULL, &options);
+        check(!tasks[count++], "mt_coro_spawn");
+    }
+    mt_sleep(MT_MS(3 * NAP_MS));
+    puts("ready");
+    fflush(stdout);
+    return join_all();
+}
+
 int main(int argc, char **argv)
 {
     const char *kind = argc == 2 ? argv[1] : "";
@@ -223,8 +253,10 @@ int main(int argc, char **argv)
         return run_many() != 0;
     if (!strcmp(kind, "lost"))
         return run_lost() != 0;
+    if (!strcmp(kind, "circle"))
+        return run_circle() != 0;
     if (!strcmp(kind, "loop"))
         return puts(mt_loop_name()) < 0;
-    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|loop\n");
+    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|circle|loop\n");
     return 2;
 }

@@ -110,6 +110,14 @@ trace locks
     at_least locks/name=accounts/time 700$ms && verdict "3 of [0-9] tasks spent * waiting for lock \"accounts\", held by holder *"
 ok $? "a lock among coroutines has its holder by name"
 
+start "$live/coros-mt" circle
+sleep 0.1
+run "$mtrace" deadlock -p "$pid"
+[ "$status" -eq 3 ] && has "2 tasks wait for each other in a circle" 'coroutine "left" waits for lock accounts, held by coroutine "right"' \
+    'coroutine "right" waits for lock books, held by coroutine "left"' 'waits for the end of coroutine "left"'
+ok $? "mtrace deadlock finds a circle of coroutines"
+stop
+
 kind=many
 trace coros
 [ $(($(get coroutines/#) - 1 + $(get ended_coroutines/body=nothing/count))) = 6000 ] && [ "$(get lost/total)" = 0 ]
