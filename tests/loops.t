@@ -5,7 +5,7 @@
 set -uo pipefail
 
 programs=()
-for name in coro hub io bulk channel group timeout; do
+for name in coro hub io bulk channel group timeout monitor; do
     [[ -x $top_builddir/tests/unit/$name ]] && programs+=("$top_builddir/tests/unit/$name")
 done
 if [[ ${#programs[@]} -eq 0 ]]; then

@@ -7,6 +7,7 @@
 #include "base/task.h"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -45,16 +46,19 @@ static int is_over(time_t since)
     return time(NULL) - since > PATIENCE;
 }
 
-/* Whether /proc tells what a thread does, in the numbers of this program: not under an emulator. */
+/* Whether /proc tells what a thread does, in the numbers of this program, and memory can be read by process_vm_readv:
+ * not under an emulator. */
 static int kernel_tells(void)
 {
-    char text[64] = "";
+    char text[64] = "", own, there = 1;
     int fd = open("/proc/thread-self/syscall", O_RDONLY | O_CLOEXEC);
     ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
 
     if (fd >= 0)
         close(fd);
-    return got > 0 && atol(text) == SYS_read && text[0] != 'r';
+    return got > 0 && atol(text) == SYS_read && text[0] != 'r' &&
+           process_vm_readv(getpid(), &(struct iovec){&own, sizeof own}, 1, &(struct iovec){&there, sizeof there}, 1,
+                            0) == sizeof there;
 }
 
 static int has_frame_in(const void *function, size_t size)
@@ -129,9 +133,8 @@ static void run_until(mt_fn *body, int (*good)(void))
 
 static int is_told_in_sleep(void)
 {
-    if (strcmp(told.name, "hog"))
-        return 0;
-    return !kernel_tells() || (strstr(told.call, "nanosleep") && has_frame_in(sleep_until_told, 400));
+    return !kernel_tells() ||
+           (!strcmp(told.name, "hog") && strstr(told.call, "nanosleep") && has_frame_in(sleep_until_told, 400));
 }
 
 static void a_call_that_blocks_is_told_with_its_stack(void **state)
@@ -144,12 +147,12 @@ static void a_call_that_blocks_is_told_with_its_stack(void **state)
     assert_int_equal(told.tid, gettid());
     assert_true(told.nanoseconds >= THRESHOLD);
     assert_int_equal(sleeps_too_short, 0);
-    assert_non_null(strstr(told.text, "\"hog\""));
+    assert_non_null(strstr(told.text, told.name));
 }
 
 static int is_told_in_spin(void)
 {
-    return !strcmp(told.name, "hog") && (SANITIZER || !kernel_tells() || has_frame_in(spin_until_told, 400));
+    return !kernel_tells() || (!strcmp(told.name, "hog") && (SANITIZER || has_frame_in(spin_until_told, 400)));
 }
 
 static void a_computation_that_never_yields_is_told(void **state)
@@ -170,7 +173,8 @@ static void the_thread_itself_is_told(void **state)
     before = count();
     sleep_until_told(before);
     assert_true(count() > before);
-    assert_string_equal(told.name, mt_task_name(mt_task_current()));
+    if (kernel_tells())
+        assert_string_equal(told.name, mt_task_name(mt_task_current()));
     assert_int_equal(mt_monitor(0), 0);
     assert_int_equal(mt_task_kill(task), 0);
     assert_int_equal(finish(task), -ECANCELED);
