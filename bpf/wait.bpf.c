@@ -241,6 +241,9 @@ int BPF_PROG(execed, struct task_struct *task, int old_tid)
     bpf_map_update_elem(&tids, &id, &slot, BPF_ANY);
     bpf_core_read(t->comm, sizeof t->comm, &task->comm);
     t->flags = 0;
+    t->is_hub = 0;
+    t->hub_asleep = 0;
+    t->hub_kept = 0;
     library_settle(t);
     t->name[0] = 0;
     if (t->state == WAIT_STATE_HELD) {
