@@ -16,6 +16,7 @@
  * So a wait is wholly described before the state says waiting. The snapshot only fills slots that are still new.
  */
 #include "wait-count.h"
+#include "wait-hub.h"
 #include "wait-library.h"
 #include "wait-order.h"
 #include "wait-pool.h"

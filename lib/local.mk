@@ -32,7 +32,7 @@ libmtcore_la_SOURCES = \
 	%D%/coro/hub.c %D%/coro/hub.h %D%/coro/io.c %D%/coro/io.h %D%/coro/loop-epoll.c %D%/coro/loop.c %D%/coro/net.c \
 	%D%/coro/overflow.c %D%/coro/park.c %D%/coro/stack.c %D%/coro/stack.h %D%/coro/stuck.c %D%/coro/timers.c \
 	%D%/coro/monitor.c %D%/coro/monitor.h %D%/coro/monitor-look.c %D%/coro/monitor-text.c %D%/coro/tell.c %D%/coro/tell.h \
-	%D%/coro/unwind.c %D%/coro/unwind.h \
+	%D%/coro/unwind.c %D%/coro/unwind.h %D%/coro/unwind-table.c %D%/coro/unwind-table.h \
 	%D%/coro/gen-from.c %D%/coro/gen.c %D%/coro/greenlet-view.c %D%/coro/greenlet.c %D%/coro/greenlet.h \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
 	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/channel.c %D%/coro/group.c \

@@ -4,196 +4,14 @@
  * thread is touched, so it may go on meanwhile. By the call frame information (.eh_frame) that every function has, as
  * libc keeps no frame pointers. See the DWARF 4 standard, 6.4, and the Linux Standard Base, "Exception Frames".
  *
- * Every read of the stack is checked against the copy; tables are the linker's, and are believed.
+ * Every read of the stack is checked against the copy.
  */
 #include "coro/unwind.h"
+#include "coro/unwind-table.h"
 
-#include <link.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define REMEMBERED 8
-
-/* -- Reading tables ----------------------------------------------------------------------------------------------- */
-
-typedef const unsigned char *bytes_at;
-
-static uint64_t read_uleb(bytes_at *at)
-{
-    uint64_t value = 0;
-    unsigned shift = 0;
-
-    do
-        value |= shift < 64 ? (uint64_t)(**at & 0x7f) << shift : 0, shift += 7;
-    while (*(*at)++ & 0x80);
-    return value;
-}
-
-static int64_t read_sleb(bytes_at *at)
-{
-    uint64_t value = 0;
-    unsigned shift = 0;
-    unsigned char byte;
-
-    do {
-        byte = *(*at)++;
-        value |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
-        shift += 7;
-    } while (byte & 0x80);
-    if (byte & 0x40 && shift < 64)
-        value |= ~0ull << shift;
-    return (int64_t)value;
-}
-
-static uint64_t read_bytes(bytes_at *at, unsigned size)
-{
-    uint64_t value = 0;
-
-    memcpy(&value, *at, size); /* little-endian, as all the CPUs of lib/arch are */
-    *at += size;
-    return value;
-}
-
-/* A pointer in one of DW_EH_PE_*'s forms; the relative ones are to its own place. */
-static uint64_t read_pointer(bytes_at *at, unsigned form)
-{
-    uint64_t place = (uintptr_t)*at, value;
-
-    switch (form & 0x0f) {
-    case 0x01:
-        value = read_uleb(at);
-        break;
-    case 0x02:
-        value = read_bytes(at, 2);
-        break;
-    case 0x03:
-        value = read_bytes(at, 4);
-        break;
-    case 0x0a:
-        value = (uint64_t)(int64_t)(int16_t)read_bytes(at, 2);
-        break;
-    case 0x0b:
-        value = (uint64_t)(int64_t)(int32_t)read_bytes(at, 4);
-        break;
-    default:
-        value = read_bytes(at, 8);
-    }
-    return (form & 0x70) == 0x10 ? value + place : value;
-}
-
-/* -- Finding the entry of a function ------------------------------------------------------------------------------ */
-
-struct search {
-    uint64_t ip;
-    bytes_at entry;
-};
-
-/* The last row of the sorted table that begins at or before the address. */
-static bytes_at look_up(bytes_at header, uint64_t ip)
-{
-    bytes_at at = header + 4;
-    uint64_t count;
-    size_t low = 0, high;
-
-    if (header[0] != 1 || header[3] != 0x3b) /* rows of two numbers of 4 bytes, relative to the header */
-        return NULL;
-    read_pointer(&at, header[1]);
-    count = read_pointer(&at, header[2]);
-    for (high = count; low < high;) {
-        size_t middle = (low + high) / 2;
-        bytes_at row = at + middle * 8;
-        if ((uint64_t)(uintptr_t)header + (uint64_t)(int64_t)(int32_t)read_bytes(&row, 4) <= ip)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!low)
-        return NULL;
-    at += (low - 1) * 8 + 4;
-    return header + (int32_t)read_bytes(&at, 4);
-}
-
-static int look_in_module(struct dl_phdr_info *module, size_t size, void *arg)
-{
-    struct search *search = arg;
-    const ElfW(Phdr) *header = NULL;
-    bool inside = false;
-
-    (void)size;
-    for (int i = 0; i < module->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &module->dlpi_phdr[i];
-        uint64_t start = module->dlpi_addr + segment->p_vaddr;
-        if (segment->p_type == PT_GNU_EH_FRAME)
-            header = segment;
-        inside |= segment->p_type == PT_LOAD && search->ip >= start && search->ip < start + segment->p_memsz;
-    }
-    if (inside && header)
-        search->entry = look_up((bytes_at)(uintptr_t)(module->dlpi_addr + header->p_vaddr), search->ip);
-    return inside;
-}
-
-/* What the table says of one function. */
-struct function {
-    uint64_t start, end;
-    uint64_t code_unit;
-    int64_t data_unit;
-    unsigned return_register;
-    unsigned pointer_form;
-    bytes_at common, common_end, own, own_end;
-};
-
-static bool read_common(bytes_at at, struct function *function)
-{
-    uint64_t length = read_bytes(&at, 4);
-    const char *augmentation;
-    unsigned version;
-
-    function->common_end = at + length;
-    if (length == 0xffffffff || read_bytes(&at, 4) != 0)
-        return false;
-    version = *at++;
-    augmentation = (const char *)at;
-    at += strlen(augmentation) + 1;
-    function->code_unit = read_uleb(&at);
-    function->data_unit = read_sleb(&at);
-    function->return_register = version == 1 ? *at++ : (unsigned)read_uleb(&at);
-    function->pointer_form = 0;
-    function->common = at;
-    if (*augmentation != 'z')
-        return !*augmentation;
-    length = read_uleb(&at);
-    function->common = at + length;
-    while (*++augmentation)
-        if (*augmentation == 'R')
-            function->pointer_form = *at++;
-        else if (*augmentation == 'L')
-            at++;
-        else if (*augmentation == 'P')
-            read_pointer(&at, (unsigned)*at++ & 0x7f);
-    return true;
-}
-
-static bool find_function(uint64_t ip, struct function *function)
-{
-    struct search search = {ip, NULL};
-    bytes_at at, place;
-    uint64_t length, back;
-
-    dl_iterate_phdr(look_in_module, &search);
-    if (!(at = search.entry))
-        return false;
-    length = read_bytes(&at, 4);
-    function->own_end = at + length;
-    place = at;
-    back = read_bytes(&at, 4);
-    if (length == 0xffffffff || !back || !read_common(place - back, function))
-        return false;
-    function->start = read_pointer(&at, function->pointer_form);
-    function->end = function->start + read_pointer(&at, function->pointer_form & 0x0f);
-    length = read_uleb(&at); /* of the augmentation */
-    function->own = at + length;
-    return ip >= function->start && ip < function->end;
-}
 
 /* -- What the table says of a place in it ------------------------------------------------------------------------- */
 
@@ -210,7 +28,7 @@ struct row {
 };
 
 struct machine {
-    const struct function *function;
+    const struct mt__unwind_function *function;
     struct row row, first, stack[REMEMBERED];
     unsigned depth;
     uint64_t location;
@@ -230,15 +48,15 @@ static void restore(struct machine *machine, uint64_t number)
         machine->row.of[number] = machine->first.of[number];
 }
 
-static void skip_block(bytes_at *at)
+static void skip_block(mt__bytes *at)
 {
-    uint64_t length = read_uleb(at);
+    uint64_t length = mt__unwind_uleb(at);
 
     *at += length;
 }
 
 /* Those of the instructions that set where the frame begins. */
-static bool run_frame(struct machine *machine, unsigned code, bytes_at *at)
+static bool run_frame(struct machine *machine, unsigned code, mt__bytes *at)
 {
     struct row *row = &machine->row;
     int64_t unit = machine->function->data_unit;
@@ -246,18 +64,18 @@ static bool run_frame(struct machine *machine, unsigned code, bytes_at *at)
     switch (code) {
     case 0x0c: /* def_cfa */
     case 0x12: /* def_cfa_sf */
-        row->base = (unsigned)read_uleb(at);
-        row->offset = code == 0x0c ? (int64_t)read_uleb(at) : read_sleb(at) * unit;
+        row->base = (unsigned)mt__unwind_uleb(at);
+        row->offset = code == 0x0c ? (int64_t)mt__unwind_uleb(at) : mt__unwind_sleb(at) * unit;
         row->known = true;
         return true;
     case 0x0d: /* def_cfa_register */
-        row->base = (unsigned)read_uleb(at);
+        row->base = (unsigned)mt__unwind_uleb(at);
         return true;
     case 0x0e: /* def_cfa_offset */
-        row->offset = (int64_t)read_uleb(at);
+        row->offset = (int64_t)mt__unwind_uleb(at);
         return true;
     case 0x13: /* def_cfa_offset_sf */
-        row->offset = read_sleb(at) * unit;
+        row->offset = mt__unwind_sleb(at) * unit;
         return true;
     case 0x0f: /* def_cfa_expression */
         skip_block(at);
@@ -269,14 +87,14 @@ static bool run_frame(struct machine *machine, unsigned code, bytes_at *at)
 }
 
 /* Those that say where a register of the caller is. */
-static bool run_register(struct machine *machine, unsigned code, bytes_at *at)
+static bool run_register(struct machine *machine, unsigned code, mt__bytes *at)
 {
     int64_t unit = machine->function->data_unit;
-    uint64_t number = read_uleb(at);
+    uint64_t number = mt__unwind_uleb(at);
 
     switch (code) {
     case 0x05: /* offset_extended */
-        set_rule(machine, number, AT_OFFSET, (int64_t)read_uleb(at) * unit);
+        set_rule(machine, number, AT_OFFSET, (int64_t)mt__unwind_uleb(at) * unit);
         return true;
     case 0x06: /* restore_extended */
         restore(machine, number);
@@ -288,16 +106,16 @@ static bool run_register(struct machine *machine, unsigned code, bytes_at *at)
         set_rule(machine, number, SAME, 0);
         return true;
     case 0x09: /* register */
-        set_rule(machine, number, IN_REGISTER, (int64_t)read_uleb(at));
+        set_rule(machine, number, IN_REGISTER, (int64_t)mt__unwind_uleb(at));
         return true;
     case 0x11: /* offset_extended_sf */
-        set_rule(machine, number, AT_OFFSET, read_sleb(at) * unit);
+        set_rule(machine, number, AT_OFFSET, mt__unwind_sleb(at) * unit);
         return true;
     case 0x14: /* val_offset */
-        set_rule(machine, number, IS_OFFSET, (int64_t)read_uleb(at) * unit);
+        set_rule(machine, number, IS_OFFSET, (int64_t)mt__unwind_uleb(at) * unit);
         return true;
     case 0x15: /* val_offset_sf */
-        set_rule(machine, number, IS_OFFSET, read_sleb(at) * unit);
+        set_rule(machine, number, IS_OFFSET, mt__unwind_sleb(at) * unit);
         return true;
     case 0x10: /* expression */
     case 0x16: /* val_expression */
@@ -310,7 +128,7 @@ static bool run_register(struct machine *machine, unsigned code, bytes_at *at)
 }
 
 /* The rest: places, and what is remembered. */
-static bool run_other(struct machine *machine, unsigned code, bytes_at *at)
+static bool run_other(struct machine *machine, unsigned code, mt__bytes *at)
 {
     uint64_t unit = machine->function->code_unit;
 
@@ -319,16 +137,16 @@ static bool run_other(struct machine *machine, unsigned code, bytes_at *at)
     case 0x2d: /* negate_ra_state: aarch64's signed return addresses; the signature is cut off below */
         return true;
     case 0x01: /* set_loc */
-        machine->location = read_pointer(at, machine->function->pointer_form);
+        machine->location = mt__unwind_pointer(at, machine->function->pointer_form);
         return true;
     case 0x02: /* advance_loc1, 2, 4 */
-        machine->location += read_bytes(at, 1) * unit;
+        machine->location += mt__unwind_number(at, 1) * unit;
         return true;
     case 0x03:
-        machine->location += read_bytes(at, 2) * unit;
+        machine->location += mt__unwind_number(at, 2) * unit;
         return true;
     case 0x04:
-        machine->location += read_bytes(at, 4) * unit;
+        machine->location += mt__unwind_number(at, 4) * unit;
         return true;
     case 0x0a: /* remember_state */
         if (machine->depth == REMEMBERED)
@@ -341,7 +159,7 @@ static bool run_other(struct machine *machine, unsigned code, bytes_at *at)
         machine->row = machine->stack[--machine->depth];
         return true;
     case 0x2e: /* GNU_args_size */
-        read_uleb(at);
+        mt__unwind_uleb(at);
         return true;
     default:
         return run_frame(machine, code, at);
@@ -354,7 +172,7 @@ static bool is_of_register(unsigned code)
 }
 
 /* Runs instructions until the place. False: there is one that is not known. */
-static bool run(struct machine *machine, bytes_at at, bytes_at end, uint64_t ip)
+static bool run(struct machine *machine, mt__bytes at, mt__bytes end, uint64_t ip)
 {
     while (at < end && machine->location <= ip) {
         unsigned code = *at++, low = code & 0x3f;
@@ -362,7 +180,7 @@ static bool run(struct machine *machine, bytes_at at, bytes_at end, uint64_t ip)
         if (code >> 6 == 1) {
             machine->location += low * machine->function->code_unit;
         } else if (code >> 6 == 2) {
-            set_rule(machine, low, AT_OFFSET, (int64_t)read_uleb(&at) * machine->function->data_unit);
+            set_rule(machine, low, AT_OFFSET, (int64_t)mt__unwind_uleb(&at) * machine->function->data_unit);
         } else if (code >> 6 == 3) {
             restore(machine, low);
         } else {
@@ -394,11 +212,11 @@ static bool read_stack(const struct copy *copy, uint64_t address, uint64_t *valu
 static bool guess_frame(struct mt__registers *registers, const struct copy *copy)
 {
     uint64_t up, address;
-    struct function function;
+    struct mt__unwind_function function;
 
     for (uint64_t at = registers->value[MT__REG_STACK]; read_stack(copy, at + 8, &address); at += 8)
         if (read_stack(copy, at, &up) && (!up || (up > at && up - at < 65536)) && address > 1 &&
-            find_function(address - 1, &function)) {
+            mt__unwind_function(address - 1, &function)) {
             mt__register_set(registers, MT__REG_FRAME, at);
             return true;
         }
@@ -437,10 +255,10 @@ static bool step(struct mt__registers *registers, uint64_t ip, const struct copy
 {
     struct mt__registers next = *registers;
     struct machine machine = {0};
-    struct function function;
+    struct mt__unwind_function function;
     uint64_t frame;
 
-    if (!find_function(ip, &function))
+    if (!mt__unwind_function(ip, &function))
         return false;
     machine.function = &function;
     if (!run(&machine, function.common, function.common_end, ip))
