@@ -6,8 +6,9 @@
  *   back to. Its stack holds still as long as it is there, and is copied. It gets no signal, for a handler would end a
  *   nanosleep, a poll and the like early (EINTR): watching must not change what a program does.
  *
- *   Running: it is sent a real-time signal, that has a handler of ours alone, and takes a picture of itself: its
- *   registers, the top of its stack, its name. The handler calls nothing but the kernel, on the thread's signal stack.
+ *   Running, and not just about to enter a call, for it has had a processor for a part of the time: it is sent a
+ *   real-time signal, that has a handler of ours alone, and takes a picture of itself: its registers, the top of its
+ *   stack, its name. The handler calls nothing but the kernel, on the thread's signal stack.
  *
  * Either way the copy is unwound here (coro/unwind.c), and memory is read by process_vm_readv(2), which fails where a
  * pointer has gone stale.
@@ -31,9 +32,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define PAGE    4096u
-#define SLICE   (4 * PAGE)
-#define PATIENT MT_MS(50)
+#define PAGE     4096u
+#define SLICE    (4 * PAGE)
+#define PATIENT  MT_MS(50)
+#define COMPUTES 16 /* it does if it had a processor for one part in so many of the time */
 
 struct mt__picture {
     struct mt__registers registers;
@@ -259,7 +261,7 @@ void mt__monitor_look(struct mt__hub *hub, struct mt__look *look)
     look->call[0] = 0;
     snprintf(look->name, sizeof look->name, "?");
     name_current(hub, look);
-    if (place == RUNNING && ask_thread(hub)) {
+    if (place == RUNNING && look->blocked.processor >= look->blocked.nanoseconds / COMPUTES && ask_thread(hub)) {
         picture = hub->watch.picture;
         set_name(look, picture->id, picture->name);
         unwind(look, picture);

@@ -79,10 +79,11 @@ __attribute__((noinline)) int sleep_until_told(uint32_t before)
 {
     const struct timespec while_ = {0, 150000000};
     time_t since = time(NULL);
+    int cut = 0;
 
     while (count() == before && !is_over(since))
-        if (nanosleep(&while_, NULL))
-            sleeps_too_short++;
+        cut |= nanosleep(&while_, NULL) != 0;
+    sleeps_too_short += cut && told.call[0]; /* what is told as computing has been sent a signal */
     return 0;
 }
 
@@ -235,6 +236,50 @@ static void hubs_come_and_go_meanwhile(void **state)
     assert_int_equal(mt_monitor(0), 0);
 }
 
+static struct {
+    int tid;
+    uint32_t begun, over;
+} slow;
+
+/* It takes longer than the hub that it is about has still to do. */
+static void note_slowly(const struct mt_blocked *blocked, void *unused)
+{
+    if (blocked->tid != __atomic_load_n(&slow.tid, __ATOMIC_ACQUIRE) || slow.over)
+        return;
+    __atomic_store_n(&slow.begun, 1, __ATOMIC_RELEASE);
+    usleep(100000);
+    __atomic_store_n(&slow.over, 1, __ATOMIC_RELEASE);
+}
+
+static int leave_while_looked_at(void *unused)
+{
+    struct mt_task *task = mt_coro_spawn(be_there, NULL, NULL);
+    time_t since = time(NULL);
+    int result;
+
+    if (!task)
+        return -errno;
+    mt_coro_yield();
+    __atomic_store_n(&slow.tid, gettid(), __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&slow.begun, __ATOMIC_ACQUIRE) && !is_over(since))
+        usleep(1000);
+    mt_task_kill(task);
+    result = mt_task_join(task, mt_after(MT_SEC(60)));
+    (void)mt_task_outcome(task);
+    mt_task_release(task);
+    return result;
+}
+
+static void a_hub_stays_while_it_is_looked_at(void **state)
+{
+    mt_monitor_hook(note_slowly, NULL);
+    assert_int_equal(mt_monitor(THRESHOLD), 0);
+    assert_int_equal(finish(spawn(leave_while_looked_at, NULL)), 0);
+    assert_int_equal(slow.begun, 1);
+    assert_int_equal(slow.over, 1);
+    assert_int_equal(mt_monitor(0), 0);
+}
+
 static void it_is_turned_on_and_off(void **state)
 {
     assert_int_equal(mt_monitor(-1), -EINVAL);
@@ -281,6 +326,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_thread_itself_is_told),
         cmocka_unit_test(blocked_hubs_are_counted_in_the_record),
         cmocka_unit_test(hubs_come_and_go_meanwhile),
+        cmocka_unit_test(a_hub_stays_while_it_is_looked_at),
         cmocka_unit_test(it_is_turned_on_and_off),
         cmocka_unit_test(without_memory_there_is_none),
         cmocka_unit_test(a_forks_child_can_have_its_own),
