@@ -33,6 +33,8 @@ enum call_class {
 #define NR_EPOLL_WAIT  NR(232, -1)
 #define NR_EPOLL_PWAIT NR(281, 22)
 
+#define NR_RESTART     NR(219, 128)
+
 #define CALL_NUMBERS 512
 #define CALL_NONE    0xffff /* outside a system call */
 

@@ -5,6 +5,7 @@
 #ifndef BPF_WAIT_COUNT_H
 #define BPF_WAIT_COUNT_H
 
+#include "wait-blocked.h"
 #include "wait-task.h"
 
 static __always_inline __u32 bucket_of(__u64 ns)
@@ -121,6 +122,8 @@ static __always_inline void wait_settle(struct wait_task *t)
 {
     __u64 ns = elapsed(t, t->woken);
     t->waiting += ns;
+    if (t->hub_kept)
+        note_blocked(t, ns);
     if (t->lib_sleeping)
         t->lib_ns += ns;
     else

@@ -6,6 +6,7 @@
 #ifndef BPF_WAIT_LIBRARY_H
 #define BPF_WAIT_LIBRARY_H
 
+#include "wait-coro.h"
 #include "wait-count.h"
 #include <bpf/usdt.bpf.h>
 
@@ -55,11 +56,17 @@ static __always_inline __u32 kind_of_library(__u64 reason)
 }
 
 SEC("usdt")
-int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 name, __u64 owner)
+int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 name, __u64 owner,
+             __u64 place)
 {
     struct wait_task *t = task_find(bpf_get_current_task_btf());
     if (!t)
         return 0;
+    t->hub_coro = task;
+    if (t->is_hub) {
+        coro_wait_begin(t, task, reason, object, name, owner, place);
+        return 0;
+    }
     library_settle(t);
     t->flags |= WAIT_TASK_LINUXMT;
     t->lib_object = object;
@@ -70,10 +77,12 @@ int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 n
 }
 
 SEC("usdt")
-int BPF_USDT(library_wait_end)
+int BPF_USDT(library_wait_end, __u64 task, __u64 reason, __u64 object, __s64 result, __u64 ns)
 {
     struct wait_task *t = task_find(bpf_get_current_task_btf());
-    if (t && t->lib_kind)
+    if (t && t->is_hub)
+        coro_wait_end(t, task, reason, object, result, ns);
+    else if (t && t->lib_kind)
         library_settle(t);
     return 0;
 }

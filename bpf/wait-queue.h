@@ -11,7 +11,6 @@
 #include <bpf/usdt.bpf.h>
 
 __u32 queues_used = 1;
-__u64 recorded_at; /* since when it is recorded */
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

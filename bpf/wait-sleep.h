@@ -248,6 +248,8 @@ static __always_inline void wait_begin(struct wait_task *t, struct task_struct *
     t->timed = 0;
     t->place = 0;
     t->lib_sleeping = 0;
+    t->hub_kept = t->is_hub && !t->hub_asleep;
+    t->hub_keeper = t->hub_coro;
     t->private = 0;
     t->timeout_ms = 0;
     if (task->flags & (PF_KTHREAD | PF_IO_WORKER)) {
@@ -259,6 +261,8 @@ static __always_inline void wait_begin(struct wait_task *t, struct task_struct *
     if (state & (TASK_STOPPED | TASK_TRACED)) {
         t->key.reason = WAIT_STOPPED;
         t->key.object = state & TASK_TRACED;
+    } else if (call.number == NR_RESTART && t->seen.sp == call.sp) {
+        t->key = t->seen; /* a sleep that the kernel itself interrupted goes on */
     } else {
         decode_call(t, &call, task, remote, &shared, &name);
     }

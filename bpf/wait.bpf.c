@@ -16,6 +16,7 @@
  * So a wait is wholly described before the state says waiting. The snapshot only fills slots that are still new.
  */
 #include "wait-count.h"
+#include "wait-hub.h"
 #include "wait-library.h"
 #include "wait-order.h"
 #include "wait-pool.h"
@@ -241,6 +242,9 @@ int BPF_PROG(execed, struct task_struct *task, int old_tid)
     bpf_map_update_elem(&tids, &id, &slot, BPF_ANY);
     bpf_core_read(t->comm, sizeof t->comm, &task->comm);
     t->flags = 0;
+    t->is_hub = 0;
+    t->hub_asleep = 0;
+    t->hub_kept = 0;
     library_settle(t);
     t->name[0] = 0;
     if (t->state == WAIT_STATE_HELD) {

@@ -221,6 +221,13 @@ struct wait_task {
     __u32 lib_index, lib_lock;
     __u32 lib_sleeping; /* the sleep that goes on is one of them */
 
+    /* A hub of liblinuxmt runs on it. */
+    __u32 is_hub;
+    __u32 hub_asleep; /* in its loop */
+    __u64 hub_coro;   /* id of the task that runs in it */
+    __u32 hub_kept;   /* the sleep that goes on is not the loop's: it keeps the hub */
+    __u64 hub_keeper; /* and that is who runs */
+
     char comm[16];
     char waker_comm[16];
     char name[WAIT_NAME_MAX]; /* liblinuxmt's, if it gave one */
@@ -242,7 +249,7 @@ struct wait_inversion {
 };
 
 struct wait_lost {
-    __u64 tasks, waits, locks, holders, wakers, stacks, news, queues, pools, inversions;
+    __u64 tasks, waits, locks, holders, wakers, stacks, news, queues, pools, inversions, coros;
 };
 
 enum wait_news_kind { WAIT_NEWS_PROCESS = 1, WAIT_NEWS_EXEC, WAIT_NEWS_EXIT, WAIT_NEWS_STACK, WAIT_NEWS_QUEUE };

@@ -26,6 +26,7 @@
 #include <linuxmt/lockorder.h>
 #include <linuxmt/managed.h>
 #include <linuxmt/manager.h>
+#include <linuxmt/monitor.h>
 #include <linuxmt/once.h>
 #include <linuxmt/pilock.h>
 #include <linuxmt/pool.h>

@@ -6,7 +6,7 @@ mtinclude_HEADERS = %D%/linuxmt/banker.h %D%/linuxmt/barrier.h %D%/linuxmt/chann
 	%D%/linuxmt/cond.h %D%/linuxmt/conn.h %D%/linuxmt/coro.h %D%/linuxmt/deadlock.h %D%/linuxmt/error.h \
 	%D%/linuxmt/event.h %D%/linuxmt/future.h %D%/linuxmt/generator.h %D%/linuxmt/greenlet.h %D%/linuxmt/group.h \
 	%D%/linuxmt/io.h %D%/linuxmt/iter.h %D%/linuxmt/latch.h %D%/linuxmt/local.h %D%/linuxmt/lock.h \
-	%D%/linuxmt/lockorder.h %D%/linuxmt/managed.h %D%/linuxmt/manager.h %D%/linuxmt/once.h %D%/linuxmt/pilock.h \
+	%D%/linuxmt/lockorder.h %D%/linuxmt/managed.h %D%/linuxmt/manager.h %D%/linuxmt/monitor.h %D%/linuxmt/once.h %D%/linuxmt/pilock.h \
 	%D%/linuxmt/pool.h %D%/linuxmt/process.h %D%/linuxmt/promise.h %D%/linuxmt/queue.h %D%/linuxmt/rlock.h %D%/linuxmt/robust.h \
 	%D%/linuxmt/rwlock.h %D%/linuxmt/sandbox.h %D%/linuxmt/sem.h %D%/linuxmt/shm.h %D%/linuxmt/task.h \
 	%D%/linuxmt/thread.h %D%/linuxmt/time.h %D%/linuxmt/timeout.h %D%/linuxmt/timer.h
@@ -31,6 +31,8 @@ libmtcore_la_SOURCES = \
 	%D%/coro/context.c %D%/coro/context.h %D%/coro/coro.c %D%/coro/coro.h %D%/coro/file.c %D%/coro/helper.c \
 	%D%/coro/hub.c %D%/coro/hub.h %D%/coro/idle.c %D%/coro/io.c %D%/coro/io.h %D%/coro/loop-epoll.c %D%/coro/loop.c %D%/coro/net.c \
 	%D%/coro/overflow.c %D%/coro/park.c %D%/coro/stack.c %D%/coro/stack.h %D%/coro/stuck.c %D%/coro/timers.c \
+	%D%/coro/monitor.c %D%/coro/monitor.h %D%/coro/monitor-look.c %D%/coro/monitor-text.c %D%/coro/tell.c %D%/coro/tell.h \
+	%D%/coro/unwind.c %D%/coro/unwind.h %D%/coro/unwind-table.c %D%/coro/unwind-table.h \
 	%D%/coro/gen-from.c %D%/coro/gen.c %D%/coro/greenlet-view.c %D%/coro/greenlet.c %D%/coro/greenlet.h \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
 	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/channel.c %D%/coro/group.c \

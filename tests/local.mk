@@ -23,7 +23,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
-	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
+	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
@@ -258,6 +258,10 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_group_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_group_LDADD = $(UNIT_LIBS)
 
+%C%_unit_monitor_SOURCES = %D%/unit/monitor.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_monitor_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_monitor_LDADD = $(UNIT_LIBS)
+
 # About the tree itself: rooms, headers, manual pages, models.
 TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/man-examples.t
 TESTS += $(TREE_TESTS)
@@ -317,7 +321,8 @@ endif
 %C%_unit_queues_SOURCES = %D%/unit/queues.c tools/mtrace/queues.c tools/mtrace/queues.h tools/mtrace/tasks.c tools/mtrace/tasks.h
 %C%_unit_queues_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
 %C%_unit_queues_LDADD = $(UNIT_LIBS)
-%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c tools/mtrace/model-text.c \
+%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
+	tools/mtrace/verdict-coros.c tools/mtrace/model-text.c \
 	tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/model.h
 %C%_unit_verdict_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace
 %C%_unit_verdict_LDADD = $(CMOCKA_LIBS) -lm
@@ -335,11 +340,11 @@ endif
 %C%_unit_tasks_LDADD = $(CMOCKA_LIBS)
 
 # live: mtrace record
-RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/programs.t
+RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/coros.t %D%/live/programs.t
 EXTRA_DIST += $(RECORD_TESTS)
 if WITH_BPF
 TESTS += $(RECORD_TESTS)
-check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/json-get
+check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt %D%/live/json-get
 endif
 %C%_live_waits_SOURCES = %D%/live/waits.c
 %C%_live_waits_CFLAGS = $(AM_CFLAGS) -g -O1
@@ -357,6 +362,10 @@ endif
 %C%_live_pool_mt_CFLAGS = $(AM_CFLAGS) -g -O1
 %C%_live_pool_mt_LDADD = liblinuxmt.la
 %C%_live_pool_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_coros_mt_SOURCES = %D%/live/coros-mt.c
+%C%_live_coros_mt_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
+%C%_live_coros_mt_LDADD = liblinuxmt.la
+%C%_live_coros_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_live_json_get_SOURCES = %D%/live/json-get.c
 %C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_live_json_get_LDADD = $(JANSSON_LIBS)
@@ -369,7 +378,8 @@ $(LIVE_LOGS): | $(filter-out %D%/live/%,$(TEST_LOGS))
 %D%/live/record.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log,$(LIVE_LOGS))
 %D%/live/locks.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log,$(LIVE_LOGS))
 %D%/live/queues.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log %D%/live/locks.log,$(LIVE_LOGS))
-%D%/live/pool.log: | $(filter-out %D%/live/pool.log %D%/live/programs.log,$(LIVE_LOGS))
+%D%/live/pool.log: | $(filter-out %D%/live/pool.log %D%/live/coros.log %D%/live/programs.log,$(LIVE_LOGS))
+%D%/live/coros.log: | $(filter-out %D%/live/coros.log %D%/live/programs.log,$(LIVE_LOGS))
 %D%/live/programs.log: | $(filter-out %D%/live/programs.log,$(LIVE_LOGS))
 
 # What the tests that build the tree in other ways keep.

@@ -11,6 +11,9 @@ MTRACE_RECORD = \
 	tools/mtrace/cmd-sched.c \
 	tools/mtrace/cmd-queues.c \
 	tools/mtrace/cmd-pool.c \
+	tools/mtrace/cmd-coros.c \
+	tools/mtrace/coros.c \
+	tools/mtrace/coros.h \
 	tools/mtrace/record.c \
 	tools/mtrace/record.h \
 	tools/mtrace/options.c \
@@ -39,11 +42,15 @@ MTRACE_RECORD = \
 	tools/mtrace/model-text.c \
 	tools/mtrace/model-queues.c \
 	tools/mtrace/model-pools.c \
+	tools/mtrace/model-coros.c \
+	tools/mtrace/model-coro-waits.c \
+	tools/mtrace/model-hubs.c \
 	tools/mtrace/model-inversions.c \
 	tools/mtrace/reason.c \
 	tools/mtrace/verdict.c \
 	tools/mtrace/verdict-queues.c \
 	tools/mtrace/verdict-pools.c \
+	tools/mtrace/verdict-coros.c \
 	tools/mtrace/histogram.c \
 	tools/mtrace/histogram.h \
 	tools/mtrace/format.c \
@@ -58,11 +65,13 @@ MTRACE_RECORD = \
 	tools/mtrace/report-sched.c \
 	tools/mtrace/report-queues.c \
 	tools/mtrace/report-pools.c \
+	tools/mtrace/report-coros.c \
 	tools/mtrace/report-inversions.c \
 	tools/mtrace/json.c \
 	tools/mtrace/json.h \
 	tools/mtrace/json-queues.c \
 	tools/mtrace/json-pools.c \
+	tools/mtrace/json-coros.c \
 	tools/mtrace/report-json.c
 
 # Symbols, task records, privileges, stuck processes.

@@ -40,7 +40,8 @@
     ".popsection\n"                                                         \
     ".endif\n"
 
-#define MT__ARG(n, value) [a##n] "r"((uint64_t)(value))
+#define MT__ARG(n, value)        [a##n] "r"((uint64_t)(value))
+#define MT__PROBE2(name, v1, v2) __asm__ volatile(MT__NOTE(name, "8@%[a1] 8@%[a2]") : : MT__ARG(1, v1), MT__ARG(2, v2))
 #define MT__PROBE3(name, v1, v2, v3) \
     __asm__ volatile(MT__NOTE(name, "8@%[a1] 8@%[a2] 8@%[a3]") : : MT__ARG(1, v1), MT__ARG(2, v2), MT__ARG(3, v3))
 #define MT__PROBE4(name, v1, v2, v3, v4)                               \

@@ -15,6 +15,7 @@
  */
 #include "coro/coro.h"
 #include "coro/greenlet.h"
+#include "coro/tell.h"
 #include "base/clock.h"
 
 #include <limits.h>
@@ -93,6 +94,7 @@ static void finish(struct mt__coro *coro, int outcome)
     if (joiners)
         mt__wake(task->alive, joiners, 0);
     unlink_living(coro->hub, coro);
+    mt__tell_exit(coro, outcome);
 }
 
 static void begin(void *arg, void *corpse)
@@ -344,6 +346,7 @@ static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const st
     hub->living_count++;
     __atomic_store_n(&task->references, 2, __ATOMIC_RELEASE);
     __atomic_store_n(&task->there, 1, __ATOMIC_RELEASE);
+    mt__tell_spawn(coro, task->record->spawner);
     return task;
 }
 

@@ -13,7 +13,7 @@
  */
 #include "base/clock.h"
 #include "base/sys.h"
-#include "coro/hub.h"
+#include "coro/tell.h"
 
 #include <linux/futex.h>
 #include <linuxmt/thread.h>
@@ -210,6 +210,7 @@ int mt__helper_futex(struct mt__hub *hub, struct mt__arm *arm)
     arm->place = (int)helper->count;
     helper->arms[helper->count++] = arm;
     mt__mini_release(&helper->guard);
+    mt__tell_begin(hub, &arm->op, MT__OP_FUTEX, (uintptr_t)arm->word, arm->link ? arm->link->parked->coro : NULL);
     tell(helper);
     return 0;
 }
@@ -233,6 +234,7 @@ void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm)
     if (!found)
         return;
     tell(helper);
+    mt__tell_end(hub, &arm->op, -ECANCELED);
     mt__arm_free(hub, arm);
 }
 

@@ -7,8 +7,9 @@
  * consistent, so one of the two sees the other.
  */
 #include "coro/hub.h"
-#include "base/probe.h"
 #include "coro/coro.h"
+#include "coro/monitor.h"
+#include "coro/tell.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -65,6 +66,7 @@ static void read_letters(struct mt__hub *hub)
         arm = __atomic_exchange_n(&hub->letters.woken, NULL, __ATOMIC_ACQUIRE);
         for (; arm; arm = next_arm) {
             next_arm = arm->next;
+            mt__tell_end(hub, &arm->op, 0);
             arm->op.complete(hub, &arm->op, 0);
         }
     }
@@ -105,6 +107,7 @@ static void sleep_in_loop(struct mt__hub *hub)
         __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST))
         until = MT_NOWAIT;
     hub->sleeps++;
+    mt__tell_sleep(hub, until);
     hub->loop->turn(hub, until);
     __atomic_store_n(&hub->letters.sleeping, 0, __ATOMIC_SEQ_CST);
     if (hub->ready || stuck_at > mt_now()) {
@@ -146,7 +149,7 @@ static void watch_root(struct mt__hub *hub)
 
 static void turn(struct mt__hub *hub, int idle)
 {
-    hub->turns++;
+    mt__monitor_beat(hub);
     read_letters(hub);
     mt__park_arm_new(hub, idle);
     if (idle) {
@@ -160,6 +163,7 @@ static void turn(struct mt__hub *hub, int idle)
         hub->loop->turn(hub, MT_NOWAIT);
     read_letters(hub);
     expire(hub);
+    mt__tell_turn(hub);
 }
 
 /* -- The way to wait ---------------------------------------------------------------------------------------------- */
@@ -268,6 +272,7 @@ static void end(void)
     }
     mt__hook_set(NULL);
     mt__at_end = NULL;
+    mt__monitor_leave(hub);
     mt__coro_free_spare(hub);
     mt__helpers_close(hub, 0);
     read_letters(hub);
@@ -320,5 +325,6 @@ struct mt__hub *mt__hub_here(int *error)
     mt__hub = hub;
     mt__at_end = end;
     mt__hook_set(&hook);
+    mt__monitor_enter(hub);
     return hub;
 }

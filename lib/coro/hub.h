@@ -17,6 +17,7 @@
 #ifndef CORO_HUB_H
 #define CORO_HUB_H
 
+#include "base/probe.h"
 #include "base/task.h"
 #include "coro/context.h"
 #include "coro/greenlet.h"
@@ -179,6 +180,17 @@ struct mt__letters {
     int bell;                /* an eventfd */
 };
 
+/* The monitor's: see coro/monitor.c. */
+struct mt__watch {
+    struct mt__watch *next, **link; /* link NULL: it is not watched */
+    uint64_t moves;                 /* when it was seen last, */
+    int64_t since, cpu;             /* and since when it has had that number of them */
+    int64_t told;                   /* since when it is blocked, as was told; 0: it is not */
+    uint32_t asked, taken;          /* pictures of the thread */
+    struct mt__picture *picture;
+    char name[MT_NAME_MAX]; /* who was told to keep it */
+};
+
 struct mt__hub {
     struct mt__coro root;
     struct mt__coro *current;
@@ -204,8 +216,11 @@ struct mt__hub {
     int futex_by_loop;
     mt_deadline patience; /* how long it sleeps without a look at whether it is stuck */
     int ending;
-    uint64_t switches, turns, sleeps;
+    uint64_t switches, turns; /* the monitor looks at them */
+    uint64_t sleeps;
+    uint64_t submitted, completed; /* operations of the loop */
     uint32_t tid;
+    struct mt__watch watch;
 };
 
 extern __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
@@ -217,6 +232,8 @@ struct mt__hub *mt__hub_here(int *error);
 struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 
 void mt__hub_bury(struct mt__coro *corpse);
+
+void mt__told_switch(const struct mt__coro *from, const struct mt__coro *to, int ended); /* tell.c */
 
 /* Puts it at the end of the ready list. */
 static inline void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro)
@@ -253,10 +270,12 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
     } else {
         next = mt__hub_turn(hub);
     }
+    if (MT__PROBED(coro__switch))
+        mt__told_switch(self, next, corpse != NULL);
     if (next == self)
         return;
-    hub->current = next;
-    hub->switches++;
+    __atomic_store_n(&hub->current, next, __ATOMIC_RELAXED); /* the monitor looks */
+    __atomic_store_n(&hub->switches, hub->switches + 1, __ATOMIC_RELAXED);
     self->greenlets = mt__greenlet_state_get();
     mt__greenlet_state_set(next->greenlets);
     mt__running = next->task;

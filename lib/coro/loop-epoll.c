@@ -12,7 +12,7 @@
  */
 #include "base/clock.h"
 #include "base/sys.h"
-#include "coro/hub.h"
+#include "coro/tell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +118,8 @@ static int epoll_poll(struct mt__hub *hub, struct mt__poll *poll)
     link_poll(&entry->polls, poll);
     entry->wanted = 0; /* the file may be another by now: say it again */
     error = watch(epoll, poll->fd, entry);
+    if (!error || error == -EPERM || error == -EBADF)
+        mt__tell_begin(hub, &poll->op, MT__OP_POLL, (uint64_t)poll->fd, hub->current);
     if (!error)
         return 0;
     unlink_poll(poll);
@@ -177,6 +179,7 @@ static void complete_ended(struct mt__hub *hub, struct epoll *epoll)
 
     while ((poll = epoll->ended)) {
         unlink_poll(poll);
+        mt__tell_end(hub, &poll->op, poll->result);
         poll->op.complete(hub, &poll->op, poll->result);
     }
 }

@@ -9,7 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/sys.h"
-#include "coro/hub.h"
+#include "coro/tell.h"
 
 #include <liburing.h>
 #include <linux/futex.h>
@@ -24,7 +24,6 @@ int mt__uring_works(char *why_not, size_t size);
 #define COMPLETIONS 4096
 
 /* What the headers of liburing 2.3 lack. */
-#define OP_FUTEX_WAIT 51
 #define FUTEX_SIZE_32 2u
 
 struct uring {
@@ -102,12 +101,13 @@ static int futex(struct mt__hub *hub, struct mt__arm *arm)
 
     if (!sqe)
         return -EBUSY;
-    sqe->opcode = OP_FUTEX_WAIT;
+    sqe->opcode = MT__OP_FUTEX;
     sqe->fd = (int)(FUTEX_SIZE_32 | (arm->flags & MT__WAIT_SHARED ? 0 : FUTEX_PRIVATE_FLAG));
     sqe->addr = (uintptr_t)arm->word;
     sqe->off = arm->expected;
     sqe->addr3 = FUTEX_BITSET_MATCH_ANY;
     sqe->user_data = (uintptr_t)&arm->op;
+    mt__tell_begin(hub, &arm->op, MT__OP_FUTEX, sqe->addr, arm->link ? arm->link->parked->coro : NULL);
     return 0;
 }
 
@@ -136,6 +136,7 @@ static int uring_poll(struct mt__hub *hub, struct mt__poll *poll)
         return -EBUSY;
     io_uring_prep_poll_add(sqe, poll->fd, (unsigned short)poll->events);
     sqe->user_data = (uintptr_t)&poll->op;
+    mt__tell_begin(hub, &poll->op, MT__OP_POLL, (uint64_t)poll->fd, hub->current);
     return 0;
 }
 
@@ -157,6 +158,7 @@ static int io(struct mt__hub *hub, struct mt__io *io)
     sqe->len = io->length;
     sqe->rw_flags = (int)io->flags;
     sqe->user_data = (uintptr_t)&io->op;
+    mt__tell_begin(hub, &io->op, io->opcode, (uint64_t)io->fd, hub->current);
     return 0;
 }
 
@@ -208,8 +210,11 @@ static void reap(struct mt__hub *hub)
     {
         struct mt__op *op = (struct mt__op *)(uintptr_t)cqe->user_data;
         count++;
-        if (op)
-            op->complete(hub, op, cqe->res);
+        if (!op)
+            continue;
+        if (op != &uring_of(hub)->bell)
+            mt__tell_end(hub, op, cqe->res);
+        op->complete(hub, op, cqe->res);
     }
     io_uring_cq_advance(ring, count);
 }
@@ -260,7 +265,7 @@ static int turn(struct mt__hub *hub, mt_deadline until)
 static int has_futex(struct mt__hub *hub)
 {
     struct io_uring_probe *probe = io_uring_get_probe_ring(&uring_of(hub)->ring);
-    int has = probe && probe->last_op >= OP_FUTEX_WAIT && probe->ops[OP_FUTEX_WAIT].flags & IO_URING_OP_SUPPORTED;
+    int has = probe && probe->last_op >= MT__OP_FUTEX && probe->ops[MT__OP_FUTEX].flags & IO_URING_OP_SUPPORTED;
 
     io_uring_free_probe(probe);
     return has;

@@ -32,6 +32,7 @@
  */
 #include "coro/hub.h"
 #include "base/clock.h"
+#include "coro/tell.h"
 #include "task/deadlock.h"
 
 #include <limits.h>
@@ -134,6 +135,7 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
         link->arm = NULL;
         mt__parked_end(hub, link->parked, 0);
     } else if (result == 0) {
+        mt__tell_passed(hub, arm->word);
         mt__wake(arm->word, 1, arm->flags);
     }
     mt__arm_free(hub, arm);
@@ -283,6 +285,7 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
     parked->coro = NULL;
     parked->result = result;
     coro->parked = NULL;
+    mt__tell_unpark(coro, result);
     mt__hub_ready(hub, coro);
 }
 
@@ -308,6 +311,7 @@ static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struc
 {
     parked->coro = hub->current;
     hub->current->parked = parked;
+    mt__tell_park(hub->current, parked);
     mt__hub_leave(hub, NULL);
     return parked->result;
 }

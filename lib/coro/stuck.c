@@ -3,12 +3,13 @@
  * A hub that nothing can wake, and the list of what runs in a hub.
  *
  * It is stuck when nothing is ready, no timer is set and no operation is under way, every word that is waited for is
- * private to the process, and the hub's thread is the only one in it (helpers apart): nobody is left who could write
+ * private to the process, and the hub's thread is the only one in it (helpers and the monitor apart): nobody is left who could write
  * such a word. Then the thread's own wait fails with -EDEADLK, and the list says who waits where. (A signal handler
  * could still wake one; who builds on that keeps a timer.)
  */
 #include "base/clock.h"
 #include "coro/coro.h"
+#include "coro/monitor.h"
 
 #include <linuxmt/coro.h>
 #include <stdio.h>
@@ -61,7 +62,7 @@ static int is_alone(const struct mt__hub *hub)
     struct stat tasks;
 
     /* Each thread is a directory in it, beside itself and its parent. */
-    return stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3 + mt__helpers_count(hub);
+    return stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3 + mt__helpers_count(hub) + mt__monitor_threads();
 }
 
 void mt__hub_stuck(struct mt__hub *hub)

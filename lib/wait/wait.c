@@ -135,7 +135,7 @@ int mt__wait_begin(struct mt__wait *wait)
     mt__record_state(record, MT_WAITING);
     mt__record_end(record);
     if (MT__PROBED(wait__begin))
-        MT__PROBE5(wait__begin, record->id, wait->reason, wait->object, wait->name, wait->owner);
+        MT__PROBE6(wait__begin, record->id, wait->reason, wait->object, wait->name, wait->owner, wait->place);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mtrace's verdicts on queues and pools, from models made by hand.
+ * mtrace's verdicts on queues, pools and coroutines, from models made by hand.
  */
 #include "../../tools/mtrace/model.h"
 
@@ -235,13 +235,142 @@ static void test_stands_still(void **state)
     begins(&model, "pool \"render\" keeps up");
 }
 
+/* -- Coroutines --------------------------------------------------------------------------------------------------- */
+
+static struct model coro_model(struct model_hub *hub, struct model_coro *coros, size_t count)
+{
+    struct model model = empty_model();
+    *hub = (struct model_hub){.task = 0, .name = "server", .slept = SECOND / 2, .monitor_name = ""};
+    for (size_t i = 0; i < count; i++)
+        coros[i] = (struct model_coro){.id = i + 1,
+                                       .name = i ? "worker" : "main",
+                                       .root = !i,
+                                       .what = "",
+                                       .place = "",
+                                       .body = "",
+                                       .state = MT_WAITING};
+    model.hubs = hub;
+    model.hub_count = 1;
+    model.coros = coros;
+    model.coro_count = count;
+    model.threshold = SECOND / 10;
+    return model;
+}
+
+static void test_no_coroutine(void **state)
+{
+    struct model model = empty_model();
+    (void)state;
+    model_judge_coros(&model);
+    begins(&model, "no coroutine of liblinuxmt was there");
+}
+
+static void test_quiet_hub(void **state)
+{
+    struct model_hub hub;
+    struct model_coro coros[3];
+    struct model model = coro_model(&hub, coros, 3);
+    (void)state;
+    coros[1].what = coros[2].what = "event \"go\"";
+    coros[0].longest_run = SECOND; /* the thread's own does not count */
+    model_judge_coros(&model);
+    begins(&model,
+           "nothing keeps a hub: the busiest, of \"server\", is asleep 50 % of the time; 2 coroutines in 1 hub, 0 "
+           "ended; 2 wait for event \"go\"");
+}
+
+static void test_busy_hub(void **state)
+{
+    struct model_hub hub;
+    struct model_coro coros[2];
+    struct model model = coro_model(&hub, coros, 2);
+    (void)state;
+    hub.slept = SECOND / 50;
+    model_judge_coros(&model);
+    begins(&model, "the hub of \"server\" is busy 98 % of the time; 1 coroutine in 1 hub");
+}
+
+/* A call that keeps the hub is also a long run: it says more. */
+static void test_kept_before_run(void **state)
+{
+    struct model_kept kept = {
+        .coro = "worker", .what = "fsync", .place = "save at db.c:7", .count = 3, .ns = SECOND / 2, .max = SECOND / 4};
+    struct model_hub hub;
+    struct model_coro coros[2];
+    struct model model = coro_model(&hub, coros, 2);
+    (void)state;
+    coros[1].longest_run = SECOND / 4;
+    hub.kept = &kept;
+    hub.kept_count = 1;
+    model_judge_coros(&model);
+    begins(&model,
+           "the hub of \"server\" was kept for 500 ms by \"worker\" in fsync (save at db.c:7), 3 times, for 250 ms "
+           "at the most: nothing else of it ran meanwhile");
+}
+
+static void test_long_run_before_lost(void **state)
+{
+    struct model_hub hub;
+    struct model_coro coros[2];
+    struct model model = coro_model(&hub, coros, 2);
+    (void)state;
+    coros[1].longest_run = SECOND / 4;
+    coros[1].body = "think";
+    coros[1].overdue = true;
+    model_judge_coros(&model);
+    begins(&model,
+           "\"worker\" ran for 250 ms without a wait or a yield (think): nothing else of its hub \"server\" ran");
+}
+
+static void test_lost_wakeup(void **state)
+{
+    struct model_hub hub;
+    struct model_coro coros[3];
+    struct model model = coro_model(&hub, coros, 3);
+    (void)state;
+    coros[1].longest_run = SECOND / 20;
+    coros[1].overdue = coros[2].overdue = true;
+    coros[1].what = "event \"go\"";
+    coros[1].place = "main.c:3";
+    model_judge_coros(&model);
+    begins(&model,
+           "a wake-up was lost: \"worker\" waits for event \"go\" at main.c:3, which has happened; there are 1 more "
+           "such");
+}
+
+static void test_snapshot(void **state)
+{
+    struct model_hub hub;
+    struct model_coro coros[3];
+    struct model model = coro_model(&hub, coros, 3);
+    (void)state;
+    model.snapshot = true;
+    coros[2].state = MT_RUNNING;
+    coros[2].name = "spinner";
+    model_judge_coros(&model);
+    begins(&model, "2 coroutines in 1 hub; \"spinner\" runs");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_queue),     cmocka_unit_test(test_full_first), cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_still),        cmocka_unit_test(test_quiet),      cmocka_unit_test(test_full_unseen),
-        cmocka_unit_test(test_pools),        cmocka_unit_test(test_too_few),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_no_queue),
+        cmocka_unit_test(test_full_first),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_still),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_full_unseen),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_too_few),
+        cmocka_unit_test(test_failures),
         cmocka_unit_test(test_stands_still),
+        cmocka_unit_test(test_no_coroutine),
+        cmocka_unit_test(test_quiet_hub),
+        cmocka_unit_test(test_busy_hub),
+        cmocka_unit_test(test_kept_before_run),
+        cmocka_unit_test(test_long_run_before_lost),
+        cmocka_unit_test(test_lost_wakeup),
+        cmocka_unit_test(test_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

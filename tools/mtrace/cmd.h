@@ -29,6 +29,7 @@ extern const struct cmd cmd_locks;
 extern const struct cmd cmd_sched;
 extern const struct cmd cmd_queues;
 extern const struct cmd cmd_pool;
+extern const struct cmd cmd_coros;
 extern const struct cmd cmd_deadlock;
 extern const struct cmd cmd_doctor;
 

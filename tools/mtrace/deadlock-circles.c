@@ -45,6 +45,75 @@ static int add_process(struct picture *picture, struct reader *reader, struct pr
     return 0;
 }
 
+static const struct stuck_task *thread_of(const struct picture *picture, const struct process *process, int own_tid)
+{
+    for (size_t i = 0; i < picture->count; i++)
+        if (picture->waiters[i].process == process && !picture->waiters[i].coroutine &&
+            picture->waiters[i].task.own_tid == (uint32_t)own_tid)
+            return &picture->waiters[i].task;
+    return NULL;
+}
+
+/* A hub sleeps on behalf of those who wait in it, so what for is in their records. These count each wait as threads do
+ * their switches. */
+static void use_record(struct waiter *waiter, const struct mt__record *record, struct reader *reader)
+{
+    struct stuck_task *task = &waiter->task;
+    waiter->record = record;
+    waiter->in_hub = true;
+    task->state = record->state == MT_WAITING;
+    task->switches = record->waits;
+    task->syscall = -1;
+    task->word = task->state ? record->wait_word : 0;
+    task->object_size =
+        task->word ? (uint32_t)reader_memory(reader, task, task->word, task->object, sizeof(task->object)) : 0;
+}
+
+static int add_coroutines(struct picture *picture, struct process *process)
+{
+    process->coroutines = 0;
+    for (size_t i = 0; i < process->tasks.count; i++) {
+        const struct mt__record *record = &process->tasks.records[i];
+        const struct stuck_task *thread = record->kind == MT_COROUTINE && record->state != MT_DEAD
+                                              ? thread_of(picture, process, record->thread)
+                                              : NULL;
+        if (!thread)
+            continue;
+        struct waiter waiter = {.task = *thread, .process = process, .owner = -1, .circle = -1, .coroutine = true};
+        struct waiter *larger = reallocarray(picture->waiters, picture->count + 1, sizeof(*larger));
+        if (!larger)
+            return -ENOMEM;
+        picture->waiters = larger;
+        waiter.task.own_tid = (uint32_t)record->tid;
+        waiter.task.started = record->id;
+        memcpy(waiter.task.name, record->name, sizeof(waiter.task.name) - 1);
+        waiter.task.name[sizeof(waiter.task.name) - 1] = 0;
+        larger[picture->count++] = waiter;
+        process->coroutines++;
+    }
+    return 0;
+}
+
+static bool has_coroutines(const struct tasks *tasks, const struct mt__record *thread)
+{
+    for (size_t i = 0; i < tasks->count; i++)
+        if (tasks->records[i].kind == MT_COROUTINE && tasks->records[i].thread == thread->tid)
+            return true;
+    return false;
+}
+
+/* A hub's thread that waits in the loop; in a call of its own it waits as any thread does. */
+static bool waits_in_hub(const struct waiter *waiter)
+{
+    return waiter->record && waiter->record->state == MT_WAITING && !waiter->task.word && waiter->task.state &&
+           has_coroutines(&waiter->process->tasks, waiter->record);
+}
+
+uint32_t waiter_number(const struct waiter *waiter)
+{
+    return waiter->coroutine ? waiter->task.own_tid : waiter->task.tid;
+}
+
 int picture_take(struct picture *picture, struct reader *reader, pid_t *failed)
 {
     picture_clear(picture);
@@ -56,12 +125,17 @@ int picture_take(struct picture *picture, struct reader *reader, pid_t *failed)
             return error;
         if (process->has_tasks)
             tasks_read(&process->tasks); /* what cannot be read any more is empty */
+        error = process->has_tasks ? add_coroutines(picture, process) : 0;
+        if (error)
+            return error;
     }
     qsort(picture->waiters, picture->count, sizeof(*picture->waiters), waiter_compare);
     for (size_t i = 0; i < picture->count; i++) {
         struct waiter *waiter = &picture->waiters[i];
         if (waiter->process->has_tasks)
             waiter->record = tasks_by_tid(&waiter->process->tasks, waiter->task.own_tid);
+        if (waiter->record && (waiter->coroutine || waits_in_hub(waiter)))
+            use_record(waiter, waiter->record, reader);
         waiter_decode(picture, waiter, reader);
     }
     picture_link(picture);

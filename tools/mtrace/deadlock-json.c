@@ -73,7 +73,7 @@ static json_t *wait_object(const struct report *report, const struct waiter *wai
     set_text(object, "name", words->lock);
     set_text(object, "acquired_at", words->acquired);
     if (waiter->owner_tid)
-        json_object_set_new(object, "owner", json_integer(owner ? owner->task.tid : waiter->owner_tid));
+        json_object_set_new(object, "owner", json_integer(owner ? waiter_number(owner) : waiter->owner_tid));
     if (waiter->owner_pid)
         json_object_set_new(object, "owner_pid", json_integer(waiter->owner_pid));
     if (waiter->abandoned)
@@ -88,9 +88,11 @@ static json_t *thread_object(const struct report *report, const struct waiter *w
     json_t *stack = json_array();
     for (size_t i = 0; i < words.frame_count; i++)
         json_array_append_new(stack, frame_object(&words.frames[i]));
-    json_t *object = json_pack("{s:i, s:i, s:I}", "pid", waiter->process->pid, "tid", (int)waiter->task.tid, "behind",
-                               (json_int_t)waiter->behind);
+    json_t *object = json_pack("{s:i, s:i, s:I}", "pid", waiter->process->pid, "tid", (int)waiter_number(waiter),
+                               "behind", (json_int_t)waiter->behind);
     set_text(object, "name", words.task);
+    if (waiter->coroutine && waiter->record)
+        json_object_set_new(object, "coroutine", json_integer((json_int_t)waiter->record->id));
     if (waiter->circle >= 0)
         json_object_set_new(object, "circle", json_integer(waiter->circle));
     json_object_set_new(object, "wait", wait_object(report, waiter, &words));
@@ -112,7 +114,7 @@ static json_t *circles_array(const struct picture *picture)
             first++;
         int at = first;
         do {
-            json_array_append_new(members, json_integer(picture->waiters[at].task.tid));
+            json_array_append_new(members, json_integer(waiter_number(&picture->waiters[at])));
             at = picture->waiters[at].owner;
         } while (at >= 0 && at != first);
         json_array_append_new(circles, members);

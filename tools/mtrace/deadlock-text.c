@@ -13,6 +13,15 @@ static const struct waiter *owner_of(const struct report *report, const struct w
     return waiter->owner >= 0 ? &report->picture->waiters[waiter->owner] : NULL;
 }
 
+/* What all of them are. */
+static const char *task_word(const struct picture *picture)
+{
+    for (size_t i = 0; i < picture->process_count; i++)
+        if (picture->processes[i].coroutines)
+            return "task";
+    return "thread";
+}
+
 static void print_name(const struct report *report, FILE *out, const struct waiter *waiter)
 {
     struct wait_words words;
@@ -21,7 +30,10 @@ static void print_name(const struct report *report, FILE *out, const struct wait
     struct waiter still = *waiter;
     still.kind = WAIT_NONE;
     waiter_words(&still, NULL, &words);
-    fprintf(out, "%u \"%s\"", waiter->task.tid, words.task);
+    if (waiter->coroutine)
+        fprintf(out, "coroutine \"%s\"", words.task);
+    else
+        fprintf(out, "%u \"%s\"", waiter->task.tid, words.task);
     if (report->picture->process_count > 1)
         fprintf(out, " of process %d", waiter->process->pid);
 }
@@ -122,9 +134,9 @@ static void print_circle(const struct report *report, FILE *out, int circle)
     const struct waiter *first = first_of_circle(report->picture, circle, &members), *at = first;
     bool timed = false;
     if (members == 1)
-        fprintf(out, "Deadlock: a thread waits for itself.\n\n");
+        fprintf(out, "Deadlock: a %s waits for itself.\n\n", task_word(report->picture));
     else
-        fprintf(out, "Deadlock: %zu threads wait for each other in a circle.\n\n", members);
+        fprintf(out, "Deadlock: %zu %ss wait for each other in a circle.\n\n", members, task_word(report->picture));
     do {
         print_waiter(report, out, at);
         timed |= at->timed;
@@ -216,8 +228,8 @@ static void print_no_deadlock(const struct report *report, FILE *out)
     const struct picture *picture = report->picture;
     size_t unknown = picture_unknown(picture), waiting = count_waiting(picture);
     int at = picture_longest_chain(picture);
-    fprintf(out, "%s: %zu of %zu thread%s wait%s for others", unknown ? "No circle found" : "No deadlock", waiting,
-            picture->count, picture->count == 1 ? "" : "s", waiting == 1 ? "s" : "");
+    fprintf(out, "%s: %zu of %zu %s%s wait%s for others", unknown ? "No circle found" : "No deadlock", waiting,
+            picture->count, task_word(picture), picture->count == 1 ? "" : "s", waiting == 1 ? "s" : "");
     if (unknown)
         fprintf(out, ", %zu of them without a known owner, through which a deadlock would not be seen", unknown);
     fprintf(out, ".\n\n");
@@ -244,12 +256,20 @@ static void print_stopped(const struct report *report, FILE *out, const struct p
         fprintf(out, "Process %d is stopped by a signal: 'kill -CONT %d' lets it go on.\n", process->pid, process->pid);
 }
 
+static void print_process(FILE *out, const struct process *process)
+{
+    fprintf(out, "Process %d (%s), %zu thread%s", process->pid, process->name, process->threads,
+            process->threads == 1 ? "" : "s");
+    if (process->coroutines)
+        fprintf(out, ", %zu coroutine%s", process->coroutines, process->coroutines == 1 ? "" : "s");
+    fputc('\n', out);
+}
+
 int report_text(const struct report *report, FILE *out)
 {
     const struct picture *picture = report->picture;
     for (size_t i = 0; i < picture->process_count; i++)
-        fprintf(out, "Process %d (%s), %zu thread%s\n", picture->processes[i].pid, picture->processes[i].name,
-                picture->processes[i].threads, picture->processes[i].threads == 1 ? "" : "s");
+        print_process(out, &picture->processes[i]);
     for (size_t i = 0; i < picture->process_count; i++)
         print_stopped(report, out, &picture->processes[i]);
     for (size_t circle = 0; circle < picture->circles; circle++)

@@ -233,12 +233,29 @@ static bool decode_record(const struct picture *picture, struct waiter *waiter, 
     return true;
 }
 
+/* A lock's word names its owner; all else is as the record says. */
+static void decode_in_hub(const struct picture *picture, struct waiter *waiter, struct reader *reader)
+{
+    if (decode_record(picture, waiter, reader) || !waiter->record)
+        return;
+    waiter->kind = WAIT_LOCK;
+    waiter->object = waiter->record->wait_object;
+    if (waiter->task.object_size < LOCK_FLAGS)
+        return;
+    waiter->owner_tid = word_at(waiter->task.object, 0) & OWNER_BITS;
+    waiter->shared = word_at(waiter->task.object, 4) & MT_SHARED;
+}
+
 void waiter_decode(const struct picture *picture, struct waiter *waiter, struct reader *reader)
 {
     const struct stuck_task *task = &waiter->task;
     waiter->object = task->word;
     if (!task->state) {
         waiter->kind = WAIT_NONE;
+        return;
+    }
+    if (waiter->in_hub) {
+        decode_in_hub(picture, waiter, reader);
         return;
     }
     if (!task->word || task->object_size < 4) {

@@ -228,7 +228,8 @@ void waiter_words(const struct waiter *waiter, struct reader *reader, struct wai
     snprintf(words->kind, sizeof(words->kind), "%s", kind_name(waiter));
     if (waiter->kind == WAIT_NONE)
         return;
-    unwind(waiter, reader, words);
+    if (!waiter->in_hub) /* its stack is not the thread's, or not all of it */
+        unwind(waiter, reader, words);
     place_by_record(waiter, words);
     if (waiter->kind > WAIT_SLEEP && waiter->kind != WAIT_JOIN)
         name_lock(waiter, reader, words);

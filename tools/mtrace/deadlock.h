@@ -32,7 +32,7 @@ enum wait_kind {
 struct process {
     pid_t pid;
     char name[16];
-    size_t threads;
+    size_t threads, coroutines;
     struct symbols *symbols; /* opened when first needed */
     struct tasks tasks;
     bool has_tasks;
@@ -52,6 +52,8 @@ struct waiter {
     int circle;                      /* which circle it is part of, -1 */
     size_t behind;                   /* how many threads wait for it, directly or through others */
     const struct mt__record *record; /* of liblinuxmt, or NULL */
+    bool in_hub;    /* it waits in a hub, a coroutine or the hub's own thread: its record says for what */
+    bool coroutine; /* task is its thread's then, but for own_tid, by which its locks name it */
 };
 
 struct picture {
@@ -70,6 +72,9 @@ void picture_clear(struct picture *picture);
 
 /* Fills kind, object, owner_tid, timed and shared of a waiter. */
 void waiter_decode(const struct picture *picture, struct waiter *waiter, struct reader *reader);
+
+/* The number by which a report names it: a thread's id, or what a coroutine's locks show. */
+uint32_t waiter_number(const struct waiter *waiter);
 
 /* A picture's waiters are sorted by process and by the thread's number in it. */
 int waiter_compare(const void *left, const void *right);

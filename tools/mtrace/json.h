@@ -22,5 +22,8 @@ json_t *json_histogram(const struct histogram *histogram);
 json_t *json_queues(const struct model *model);
 json_t *json_pools(const struct model *model);
 json_t *json_inversions(const struct model *model);
+json_t *json_hubs(struct model *model);
+json_t *json_coros(const struct model *model);
+json_t *json_ended(const struct model *model);
 
 #endif

@@ -40,6 +40,16 @@ static void attach_probes(struct session *session, const char *path)
         {bpf->progs.library_pool_started, "pool__started", SESSION_POOLS},
         {bpf->progs.library_pool_done, "pool__done", SESSION_POOLS},
         {bpf->progs.library_pool_cancelled, "pool__cancelled", SESSION_POOLS},
+        {bpf->progs.library_coro_spawn, "coro__spawn", SESSION_COROS},
+        {bpf->progs.library_coro_switch, "coro__switch", SESSION_COROS},
+        {bpf->progs.library_coro_park, "coro__park", SESSION_COROS},
+        {bpf->progs.library_coro_unpark, "coro__unpark", SESSION_COROS},
+        {bpf->progs.library_coro_exit, "coro__exit", SESSION_COROS},
+        {bpf->progs.library_hub_sleep, "hub__sleep", SESSION_HUBS},
+        {bpf->progs.library_hub_turn, "hub__turn", SESSION_HUBS},
+        {bpf->progs.library_hub_passed, "hub__passed", SESSION_HUBS},
+        {bpf->progs.library_op_begin, "hub__op_begin", SESSION_HUBS},
+        {bpf->progs.library_op_end, "hub__op_end", SESSION_HUBS},
     };
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
         if (probes[i].wanted_by && !(probes[i].wanted_by & session->probes))
@@ -65,9 +75,24 @@ static void trust_library_user(struct session *session, pid_t tgid)
             __atomic_fetch_or(&session->tasks[slot].flags, WAIT_TASK_LINUXMT, __ATOMIC_RELAXED);
 }
 
+/* Who is there when the process is met: later some of them may have ended, with their names. */
+static void meet_tasks(struct session *session, pid_t tgid)
+{
+    if (!(session->probes & SESSION_COROS) || session->user_count == SESSION_USERS)
+        return;
+    if (!session->users)
+        session->users = calloc(SESSION_USERS, sizeof *session->users);
+    if (!session->users)
+        return;
+    struct tasks *tasks = &session->users[session->user_count++];
+    if (tasks_open(tasks, tgid) || tasks_read(tasks))
+        tasks->count = 0;
+}
+
 static void use_library_user(struct session *session, pid_t tgid)
 {
     trust_library_user(session, tgid);
+    meet_tasks(session, tgid);
     records_add(session->records, tgid);
     if (records_error(session->records))
         session_note(session, records_error(session->records));

@@ -60,7 +60,7 @@ bool model_add_locks(struct model *model, struct session *session)
         if ((model->waits[i].reason == WAIT_LOCK || model->waits[i].reason == WAIT_FUTEX) &&
             model->waits[i].kind != WAIT_KIND_JOIN && !add_lock(model, i))
             return false;
-    if (!model_add_holders(model, session))
+    if (!model_add_holders(model, session) || !model_add_owners(model))
         return false;
     if (model->lock_count)
         qsort(model->locks, model->lock_count, sizeof *model->locks, compare_locks);

@@ -269,6 +269,20 @@ static void name_by_records(struct model *model, struct session *session, struct
     wait->class = model_class_of(wait->reason);
 }
 
+struct model_wait *model_wait_row(struct model *model, struct model_wait *wait)
+{
+    struct model_wait *row = find_wait(model, wait), *more = NULL;
+    if (!row)
+        more = realloc(model->waits, (model->wait_count + 1) * sizeof *more);
+    if (row || !more) {
+        free(wait->stack);
+        return row;
+    }
+    model->waits = more;
+    more[model->wait_count] = *wait;
+    return &more[model->wait_count++];
+}
+
 static bool add_wait(struct model *model, struct session *session, const struct entry *entry)
 {
     struct model_wait wait = {
@@ -295,19 +309,8 @@ static bool add_wait(struct model *model, struct session *session, const struct 
     name_by_records(model, session, &wait);
     find_interpreter_lock(model, session, &wait, entry->task);
     find_shared(model, session, &wait, entry->task);
-    struct model_wait *row = find_wait(model, &wait);
-    if (row) {
-        free(wait.stack);
-        return add_to_wait(model, row, entry);
-    }
-    struct model_wait *more = realloc(model->waits, (model->wait_count + 1) * sizeof *more);
-    if (!more) {
-        free(wait.stack);
-        return false;
-    }
-    model->waits = more;
-    more[model->wait_count] = wait;
-    return add_to_wait(model, &more[model->wait_count++], entry);
+    struct model_wait *row = model_wait_row(model, &wait);
+    return row && add_to_wait(model, row, entry);
 }
 
 static int compare_waits(const void *a, const void *b)
@@ -327,6 +330,7 @@ bool model_add_waits(struct model *model, struct session *session)
     for (size_t i = 0; good && i < entries.count; i++)
         good = add_wait(model, session, &entries.at[i]);
     free(entries.at);
+    good = good && model_add_coro_waits(model, session);
     if (!good)
         return false;
     for (size_t i = 0; i < model->wait_count; i++) {

@@ -155,9 +155,10 @@ static bool label_tasks(struct model *model)
         order[i] = &model->tasks[i];
     qsort(order, model->task_count, sizeof *order, compare_names);
     for (size_t i = 0; i < model->task_count; i++) {
+        unsigned long long number = order[i]->coroutine ? order[i]->id : order[i]->raw.tid;
         bool same = (i && !strcmp(order[i]->name, order[i - 1]->name)) ||
                     (i + 1 < model->task_count && !strcmp(order[i]->name, order[i + 1]->name));
-        order[i]->label = same ? model_text(model, "%s/%u", order[i]->name, order[i]->raw.tid) : order[i]->name;
+        order[i]->label = same ? model_text(model, "%s/%llu", order[i]->name, number) : order[i]->name;
     }
     free(order);
     return true;
@@ -168,9 +169,10 @@ static void add_up(struct model *model)
 {
     for (size_t i = 0; i < model->task_count; i++) {
         const struct model_task *task = &model->tasks[i];
-        model->life += task->life;
-        model->running += task->raw.running;
-        model->ready += task->raw.ready;
+        /* A coroutine runs while its thread does, and is ready while another does. */
+        model->life += task->coroutine ? task->raw.waiting : task->life;
+        model->running += task->coroutine ? 0 : task->raw.running;
+        model->ready += task->coroutine ? 0 : task->raw.ready;
         for (unsigned c = 0; c < MODEL_CLASSES; c++)
             model->waiting[c] += task->waiting[c];
         for (unsigned r = 0; r < WAIT_REASONS; r++)
@@ -195,7 +197,7 @@ static void add_cost(struct model *model, const struct session *session)
     model->lost = session->bpf->bss->lost;
     model->lost_total = model->lost.tasks + model->lost.waits + model->lost.locks + model->lost.holders +
                         model->lost.wakers + model->lost.stacks + model->lost.news + model->lost.queues +
-                        model->lost.pools + model->lost.inversions + session->missed;
+                        model->lost.pools + model->lost.inversions + model->lost.coros + session->missed;
     model->missed = session->missed;
 }
 
@@ -206,8 +208,10 @@ struct model *model_read(struct session *session)
         return NULL;
     model->started = session->started;
     model->duration = session->stopped > session->started ? session->stopped - session->started : 0;
-    if (!add_tasks(model, session) || !label_tasks(model) || !model_add_waits(model, session) ||
-        !model_add_locks(model, session) || !model_add_wakers(model, session) ||
+    model->threshold = session->threshold;
+    if (!add_tasks(model, session) || (session->probes & SESSION_COROS && !model_add_coros(model, session)) ||
+        !label_tasks(model) || (session->probes & SESSION_HUBS && !model_add_hubs(model, session)) ||
+        !model_add_waits(model, session) || !model_add_locks(model, session) || !model_add_wakers(model, session) ||
         !model_add_inversions(model, session) ||
         (session->probes & SESSION_QUEUES && !model_add_queues(model, session)) ||
         (session->probes & SESSION_POOLS && !model_add_pools(model, session))) {
@@ -221,6 +225,8 @@ struct model *model_read(struct session *session)
         model_judge_queues(model);
     else if (session->probes & SESSION_POOLS)
         model_judge_pools(model);
+    else if (session->probes & SESSION_HUBS)
+        model_judge_coros(model);
     else
         model_judge(model);
     return model;
@@ -251,5 +257,6 @@ void model_free(struct model *model)
     free(model->inversions);
     model_free_queues(model);
     model_free_pools(model);
+    model_free_coros(model);
     free(model);
 }

@@ -28,6 +28,8 @@ struct model_task {
     uint64_t life;     /* running + ready + waiting */
     uint64_t waiting[MODEL_CLASSES];
     struct histogram runq;
+    bool coroutine; /* one of liblinuxmt's: it shares its thread, whose ids it has here */
+    uint64_t id;    /* of it */
 };
 
 #define MODEL_FRAMES 32
@@ -178,6 +180,79 @@ struct model_pool {
     size_t failure_count;
 };
 
+/* Operations of one kind in a hub's loop. */
+struct model_op {
+    uint32_t opcode;
+    uint64_t begun, count, failed;
+    uint32_t open;
+    struct histogram times;
+};
+
+/* Calls at one place in which a coroutine kept its hub. */
+struct model_kept {
+    const char *coro, *what, *place; /* place "" unknown */
+    const char **stack;
+    size_t frames;
+    uint64_t count, ns, max;
+    bool open; /* the last one had not ended */
+};
+
+/* A thread in which coroutines run. */
+struct model_hub {
+    int task; /* of the thread, -1: not known */
+    pid_t tgid, tid;
+    const char *name;
+    uint64_t turns, sleeps, slept, switches, passed, ready_most, submitted, completed;
+    bool asleep;          /* in its loop, at the end */
+    struct model_op *ops; /* most frequent first */
+    size_t op_count;
+    struct model_kept *kept; /* longest first */
+    size_t kept_count;
+    uint64_t monitor_count, monitor_most; /* what its record says of the library's own monitor */
+    const char *monitor_name;
+};
+
+/* A coroutine, or the thread itself, which takes part as one. */
+struct model_coro {
+    uint64_t id;
+    int hub;
+    int task; /* its entry among the tasks, -1: it is the thread itself */
+    bool root;
+    const char *name;
+    enum mt_state state;
+    uint64_t life, running, ready, waiting;
+    uint64_t switches, runs, longest_run, longest_ready;
+    const char *what, *place; /* it waits for, and where; "" if it does not, or that is not known */
+    uint64_t since;           /* for how long it has */
+    uint64_t object;          /* what that is to its library, */
+    uint32_t owner;           /* who that lock named, */
+    const char *object_name;  /* and its name, "" if it has none */
+    bool overdue;             /* what it waits for has happened */
+    uint64_t waits, waited;   /* ended ones, since it began, as its record says; 0: not known */
+    const char *body;         /* "" unknown */
+    int64_t outcome;
+    uint32_t shows;    /* what its locks show, 0: not known */
+    uint64_t word;     /* where it is parked, 0: at none */
+    uint32_t expected; /* it waits while this is there, */
+    bool until;        /* or until it is */
+    uint32_t reason;   /* enum mt_reason */
+};
+
+/* A coroutine's waits for a lock that said who held it. */
+struct model_owned {
+    pid_t tgid;
+    uint64_t object;
+    int task; /* who */
+    uint64_t count, ns, max;
+};
+
+/* Those of one body that have ended and are not kept one by one. */
+struct model_ended {
+    const char *body;
+    pid_t tgid;
+    uint64_t count, failed, running, ready, waiting, switches, longest_run;
+};
+
 /* Two locks that are taken in both orders. */
 struct model_inversion {
     int task; /* who wanted the one while it held the other, -1: unknown */
@@ -204,6 +279,16 @@ struct model {
     size_t queue_count;
     struct model_pool *pools; /* the one with most waiting in its queue first */
     size_t pool_count;
+    struct model_hub *hubs; /* the one that was kept longest first */
+    size_t hub_count;
+    struct model_coro *coros; /* by hub, most time not waiting first */
+    size_t coro_count;
+    struct model_owned *owned;
+    size_t owned_count;
+    struct model_ended *ended;
+    size_t ended_count;
+    bool snapshot;      /* nothing was recorded: there are no times */
+    uint64_t threshold; /* ns: of calls that keep a hub */
     struct model_inversion *inversions;
     size_t inversion_count;
     struct histogram runq;
@@ -244,14 +329,43 @@ bool model_add_wakers(struct model *model, struct session *session);
 bool model_add_queues(struct model *model, struct session *session);
 bool model_add_pools(struct model *model, struct session *session);
 bool model_add_inversions(struct model *model, struct session *session);
+bool model_add_coros(struct model *model, struct session *session);
+bool model_add_coro_waits(struct model *model, struct session *session);
+bool model_add_hubs(struct model *model, struct session *session);
+bool model_add_owners(struct model *model);
 
 /* The verdict: on waits, on queues, on pools. */
 void model_judge(struct model *model);
 void model_judge_queues(struct model *model);
 void model_judge_pools(struct model *model);
+void model_judge_coros(struct model *model);
 
 void model_free_queues(struct model *model);
 void model_free_pools(struct model *model);
+void model_free_coros(struct model *model);
+
+/* The hub of a thread, made if it is new; NULL without memory. */
+struct model_hub *model_hub_of(struct model *model, pid_t tgid, pid_t tid, int task, const char *name);
+
+/* Fills in what a coroutine waits for. object: as its library has it. */
+void model_say_wait(struct model *model, struct model_coro *coro, struct symbols *symbols, uint32_t reason,
+                    uint64_t object, const char *name, const char *place);
+
+/* What the library's reason for a wait on an object is called. */
+const char *model_library_wait(struct model *model, struct symbols *symbols, pid_t tgid, uint32_t reason,
+                               uint64_t object, const char *name);
+
+/* The end of a path with a line: what people know a place by. */
+const char *model_place(struct model *model, const char *place, size_t size);
+
+/* Order of the coroutines and hubs, when all are there. */
+void model_sort_coros(struct model *model);
+
+/* The row of a wait, a new one if there is none like it; takes over its stack. NULL without memory. */
+struct model_wait *model_wait_row(struct model *model, struct model_wait *wait);
+
+/* "read", "futex", "operation 63" */
+const char *model_op_name(struct model *model, uint32_t opcode);
 
 /* The lock that the kernel's entry is of, NULL if there is none. */
 struct model_lock *model_lock_of(const struct model *model, const struct wait_lock *raw);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_JSON = 256, OPT_TOP, OPT_MAX_TASKS, OPT_MAX_WAITS, OPT_MAX_STACKS };
+enum { OPT_JSON = 256, OPT_TOP, OPT_MAX_TASKS, OPT_MAX_WAITS, OPT_MAX_STACKS, OPT_THRESHOLD };
 
 static const struct option long_options[] = {
     {"pid", required_argument, NULL, 'p'},
@@ -21,6 +21,7 @@ static const struct option long_options[] = {
     {"max-tasks", required_argument, NULL, OPT_MAX_TASKS},
     {"max-waits", required_argument, NULL, OPT_MAX_WAITS},
     {"max-stacks", required_argument, NULL, OPT_MAX_STACKS},
+    {"threshold", required_argument, NULL, OPT_THRESHOLD},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -63,7 +64,7 @@ static bool parse_seconds(const char *text, double *seconds)
 {
     char *end;
     *seconds = strtod(text, &end);
-    return end != text && !*end && isfinite(*seconds) && *seconds > 0 && *seconds <= 1e8;
+    return end != text && !*end && isfinite(*seconds) && *seconds >= 0 && *seconds <= 1e8;
 }
 
 static const char *option_name(int option)
@@ -75,19 +76,24 @@ static const char *option_name(int option)
 }
 
 /* Returns NULL, or what is expected instead. */
-static const char *take_option(int option, struct options *options)
+static const char *take_option(const struct cmd *cmd, int option, struct options *options)
 {
     switch (option) {
     case 'p':
         return parse_pids(optarg, options) ? NULL : "process ids, such as 42 or 42,43 (64 at most)";
     case 'd':
-        return parse_seconds(optarg, &options->seconds) ? NULL : "seconds, such as 10 or 0.5";
+        options->at_once = parse_seconds(optarg, &options->seconds) && options->seconds <= 0 && cmd == &cmd_coros;
+        return options->seconds > 0 || options->at_once ? NULL : "seconds, such as 10 or 0.5";
     case 'o':
         options->output = optarg;
         return *optarg ? NULL : "a file name";
     case OPT_JSON:
         options->json = true;
         return NULL;
+    case OPT_THRESHOLD:
+        return cmd == &cmd_coros && parse_seconds(optarg, &options->threshold) && options->threshold > 0
+                   ? NULL
+                   : "seconds, such as 0.1, and only for mtrace coros";
     case OPT_TOP:
         return parse_unsigned(optarg, 1, 100000, &options->top) ? NULL : "a number from 1 to 100000";
     case OPT_MAX_TASKS:
@@ -105,6 +111,8 @@ static int check_target(const struct cmd *cmd, const struct options *options)
         return cmd_misused(cmd, "give either a command or -p, not both");
     if (!options->command && !options->pid_count)
         return cmd_misused(cmd, "nothing to trace: give a command after '--', or a process with -p PID");
+    if (options->command && options->at_once)
+        return cmd_misused(cmd, "-d 0 shows what is there: it needs a process, with -p PID");
     if (options->command && !options->command[0][0])
         return cmd_misused(cmd, "the command's name is empty");
     return -1;
@@ -112,7 +120,7 @@ static int check_target(const struct cmd *cmd, const struct options *options)
 
 int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options)
 {
-    *options = (struct options){.top = 10, .max_tasks = 4096, .max_waits = 16384, .max_stacks = 1024};
+    *options = (struct options){.top = 10, .max_tasks = 4096, .max_waits = 16384, .max_stacks = 1024, .threshold = 0.1};
     opterr = 0;
     for (;;) {
         int option = getopt_long(argc, argv, "+:p:d:o:hV", long_options, NULL);
@@ -126,7 +134,7 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
             return cmd_misused(cmd, "%s needs a value", argv[optind - 1]);
         if (option == '?')
             return cmd_misused(cmd, "there is no option %s", argv[optind - 1]);
-        const char *expected = take_option(option, options);
+        const char *expected = take_option(cmd, option, options);
         if (expected)
             return cmd_misused(cmd, "--%s cannot be '%s': expected %s", option_name(option), optarg, expected);
     }

@@ -18,6 +18,8 @@ struct options {
     pid_t pids[OPTIONS_MAX_PIDS];
     size_t pid_count;
     double seconds;     /* 0: until the end */
+    bool at_once;       /* -d 0: nothing is recorded */
+    double threshold;   /* seconds: calls that keep a hub for longer are told */
     const char *output; /* NULL: standard error with a command, else standard output */
     bool json;
     unsigned top; /* rows a table */

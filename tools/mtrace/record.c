@@ -220,7 +220,9 @@ static bool check(const struct record *record)
 
 static unsigned probes_for(unsigned parts)
 {
-    return (parts & REPORT_QUEUES ? SESSION_QUEUES : 0) | (parts & REPORT_POOLS ? SESSION_POOLS : 0);
+    return (parts & REPORT_QUEUES ? SESSION_QUEUES : 0) | (parts & REPORT_POOLS ? SESSION_POOLS : 0) |
+           (parts & (REPORT_TASKS | REPORT_WAITS | REPORT_LOCKS | REPORT_SCHED | REPORT_COROS) ? SESSION_COROS : 0) |
+           (parts & REPORT_COROS ? SESSION_HUBS : 0);
 }
 
 static int run(struct record *record, unsigned parts)

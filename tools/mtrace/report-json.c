@@ -24,14 +24,15 @@ static json_t *reasons_of(const struct model_task *task)
 
 static json_t *task_json(const struct model_task *task)
 {
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "tid",
-                     (json_int_t)task->raw.tid, "pid", (json_int_t)task->raw.tgid, "name", json_text(task->name),
-                     "time", json_number(task->life), "running", json_number(task->raw.running), "ready",
-                     json_number(task->raw.ready), "waiting", json_number(task->raw.waiting), "blocked",
-                     json_number(task->waiting[MODEL_BLOCKED]), "peer", json_number(task->waiting[MODEL_PEER]), "idle",
-                     json_number(task->waiting[MODEL_IDLE]), "runs", json_number(task->raw.ready_count), "preempted",
-                     json_number(task->raw.preempted), "run_queue", json_histogram(&task->runq), "ended",
-                     task->raw.state == WAIT_STATE_DEAD, "reasons", reasons_of(task));
+    return json_pack(
+        "{s:I, s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "tid",
+        (json_int_t)task->raw.tid, "pid", (json_int_t)task->raw.tgid, "name", json_text(task->name), "kind",
+        task->coroutine ? "coroutine" : "thread", "id", task->coroutine ? json_number(task->id) : json_null(), "time",
+        json_number(task->life), "running", json_number(task->raw.running), "ready", json_number(task->raw.ready),
+        "waiting", json_number(task->raw.waiting), "blocked", json_number(task->waiting[MODEL_BLOCKED]), "peer",
+        json_number(task->waiting[MODEL_PEER]), "idle", json_number(task->waiting[MODEL_IDLE]), "runs",
+        json_number(task->raw.ready_count), "preempted", json_number(task->raw.preempted), "run_queue",
+        json_histogram(&task->runq), "ended", task->raw.state == WAIT_STATE_DEAD, "reasons", reasons_of(task));
 }
 
 static json_t *parts_json(const struct model *model, const struct model_part *parts, size_t count)
@@ -156,6 +157,11 @@ static void add_parts(json_t *root, const struct report *report)
         json_object_set_new(root, "queues", json_queues(model));
     if (report->parts & REPORT_POOLS)
         json_object_set_new(root, "pools", json_pools(model));
+    if (report->parts & REPORT_COROS) {
+        json_object_set_new(root, "hubs", json_hubs(report->model));
+        json_object_set_new(root, "coroutines", json_coros(model));
+        json_object_set_new(root, "ended_coroutines", json_ended(model));
+    }
     if (report->parts & REPORT_PRIMITIVES)
         json_object_set_new(root, "primitives", primitives_json(model));
     if (report->parts & REPORT_RUNQ)
@@ -171,12 +177,13 @@ static void add_parts(json_t *root, const struct report *report)
 static json_t *lost_json(const struct model *model)
 {
     const struct wait_lost *lost = &model->lost;
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total",
                      json_number(model->lost_total), "tasks", json_number(lost->tasks), "waits",
                      json_number(lost->waits), "locks", json_number(lost->locks), "holders", json_number(lost->holders),
                      "wakers", json_number(lost->wakers), "stacks", json_number(lost->stacks), "news",
                      json_number(lost->news), "queues", json_number(lost->queues), "pools", json_number(lost->pools),
-                     "inversions", json_number(lost->inversions), "missed", json_number(model->missed));
+                     "inversions", json_number(lost->inversions), "coroutines", json_number(lost->coros), "missed",
+                     json_number(model->missed));
 }
 
 bool report_print_json(const struct report *report)

@@ -46,10 +46,10 @@ static void print_lost(const struct report *report)
                 (unsigned long long)lost->wakers);
     if (lost->stacks)
         fprintf(file, "; %llu stacks found no room (--max-stacks)", (unsigned long long)lost->stacks);
-    if (lost->queues || lost->pools || lost->inversions)
-        fprintf(file, "; %llu of queues, %llu of pools, %llu inversions found no room",
-                (unsigned long long)lost->queues, (unsigned long long)lost->pools,
-                (unsigned long long)lost->inversions);
+    if (lost->queues || lost->pools || lost->inversions || lost->coros)
+        fprintf(file, "; %llu of queues, %llu of pools, %llu inversions, %llu of coroutines found no room",
+                (unsigned long long)lost->queues, (unsigned long long)lost->pools, (unsigned long long)lost->inversions,
+                (unsigned long long)lost->coros);
     if (lost->news)
         fprintf(file, "; %llu changes of processes were missed", (unsigned long long)lost->news);
     if (report->model->missed)
@@ -98,6 +98,8 @@ void report_print(const struct report *report)
         report_queues(report);
     if (report->parts & REPORT_POOLS)
         report_pools(report);
+    if (report->parts & REPORT_COROS)
+        report_coros(report);
     if (report->parts & REPORT_PRIMITIVES)
         report_primitives(report);
     if (report->parts & REPORT_RUNQ)
@@ -107,6 +109,10 @@ void report_print(const struct report *report)
     fputc('\n', file);
     if (report->model->note)
         fprintf(file, "note: %s\n", report->model->note);
+    if (report->model->snapshot) {
+        fputs("nothing was recorded: these are the processes' own task records\n", file);
+        return;
+    }
     print_lost(report);
     print_cost(report);
 }

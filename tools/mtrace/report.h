@@ -18,6 +18,7 @@ enum report_parts {
     REPORT_PRIMITIVES = 64,
     REPORT_QUEUES = 128,
     REPORT_POOLS = 256,
+    REPORT_COROS = 512,
 };
 
 struct report {
@@ -44,6 +45,7 @@ void report_primitives(const struct report *report);
 void report_inversions(const struct report *report);
 void report_queues(const struct report *report);
 void report_pools(const struct report *report);
+void report_coros(const struct report *report);
 
 /* Writes text in at most width columns, cut in the middle of a long one, and fills up to width. */
 void report_cell(const struct report *report, const char *text, int width);

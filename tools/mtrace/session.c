@@ -8,6 +8,7 @@
 #include "caps.h"
 #include "library.h"
 #include "queues.h"
+#include "../../bpf/coro.h"
 #include "records.h"
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -77,6 +78,14 @@ static void size_probe_maps(struct wait_bpf *bpf, const struct options *options,
         bpf_map__set_max_entries(bpf->maps.queue_inodes, QUEUE_MAX);
         bpf_map__set_max_entries(bpf->maps.queue_users, slots);
     }
+    if (probes & SESSION_COROS) {
+        bpf_map__set_max_entries(bpf->maps.coros, 4 * slots + CORO_KEPT);
+        bpf_map__set_max_entries(bpf->maps.coro_waits, waits);
+    }
+    if (probes & SESSION_HUBS) {
+        bpf_map__set_max_entries(bpf->maps.coro_ops, CORO_OPS);
+        bpf->rodata->blocked_above = (__u64)(options->threshold * 1e9);
+    }
     if (probes & SESSION_POOLS) {
         bpf_map__set_max_entries(bpf->maps.pool_tasks, 4 * waits);
         bpf_map__set_max_entries(bpf->maps.pool_workers, slots);
@@ -126,7 +135,7 @@ static size_t tasks_bytes(const struct session *session)
 
 bool session_open(struct session *session, const struct options *options, unsigned probes)
 {
-    *session = (struct session){.stats_fd = -1, .probes = probes};
+    *session = (struct session){.stats_fd = -1, .probes = probes, .threshold = (uint64_t)(options->threshold * 1e9)};
     libbpf_set_print(print_libbpf);
     session->names = names_open();
     session->bpf = wait_bpf__open();
@@ -170,6 +179,9 @@ void session_close(struct session *session)
     names_close(session->names);
     records_close(session->records);
     queues_close(session->queues);
+    for (size_t i = 0; i < session->user_count; i++)
+        tasks_close(&session->users[i]);
+    free(session->users);
     if (session->stats_fd >= 0)
         close(session->stats_fd);
     *session = (struct session){.stats_fd = -1};

@@ -8,6 +8,7 @@
 
 #include "names.h"
 #include "options.h"
+#include "tasks.h"
 #include "../../bpf/queue.h"
 #include <stdint.h>
 
@@ -17,11 +18,12 @@ struct wait_bpf;
 struct bpf_link;
 struct ring_buffer;
 
-#define SESSION_LINKS 32
+#define SESSION_LINKS 48
+#define SESSION_USERS 64
 
 /* What else than tasks and their waits a recording looks at: probes in the paths of every message or task, which cost
  * what they tell. */
-enum session_probes { SESSION_QUEUES = 1, SESSION_POOLS = 2 };
+enum session_probes { SESSION_QUEUES = 1, SESSION_POOLS = 2, SESSION_COROS = 4, SESSION_HUBS = 8 };
 
 struct session {
     struct wait_bpf *bpf;
@@ -42,7 +44,10 @@ struct session {
     struct records *records; /* of those that use liblinuxmt, where its probes cannot be had; NULL: not needed */
     struct queues *queues;   /* as their memory tells, NULL: nobody asks */
     uint64_t scanned_at;     /* when they were looked for last */
-    char note[512];          /* what works only in part, in sentences; "": nothing */
+    struct tasks *users;     /* processes with liblinuxmt, their task records as they were met */
+    size_t user_count;
+    uint64_t threshold; /* ns: of calls that keep a hub */
+    char note[512];     /* what works only in part, in sentences; "": nothing */
 };
 
 /* Loads the programs. probes: enum session_probes. Complains and returns false if that cannot be. */

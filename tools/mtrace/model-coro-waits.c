@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The waits of coroutines among those of the model: in their library's own words, as the kernel only sees a hub in its
+ * loop. And these words.
+ */
+#include "format.h"
+#include "model.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../../bpf/coro.h"
+#include "wait.skel.h"
+
+/* -- Words -------------------------------------------------------------------------------------------------------- */
+
+const char *model_place(struct model *model, const char *place, size_t size)
+{
+    char clean[WAIT_PLACE_MAX];
+    const char *slash;
+    snprintf(clean, sizeof clean, "%.*s", (int)size - 1, place);
+    format_clean(clean);
+    slash = strrchr(clean, '/');
+    return model_text(model, "%s", slash ? slash + 1 : clean);
+}
+
+static const char *kind_word(uint32_t reason)
+{
+    enum wait_kind kind = model_kind_of_library(reason);
+    return kind == WAIT_KIND_PLAIN ? "wait" : model_kind(kind, WAIT_FUTEX);
+}
+
+static const char *end_of(struct model *model, pid_t tgid, uint64_t id, const char *name)
+{
+    for (size_t i = 0; !*name && i < model->coro_count; i++)
+        if (model->coros[i].id == id && model->hubs[model->coros[i].hub].tgid == tgid)
+            name = model->coros[i].name;
+    return *name ? model_text(model, "end of \"%s\"", name) : "end of a task";
+}
+
+const char *model_library_wait(struct model *model, struct symbols *symbols, pid_t tgid, uint32_t reason,
+                               uint64_t object, const char *name)
+{
+    struct symbols_object found = {.address = object};
+    char text[256];
+    if (reason == MT_WAIT_SLEEP)
+        return "sleep";
+    if (reason == MT_WAIT_IO)
+        return object ? model_text(model, "fd %llu", (unsigned long long)object) : "descriptors";
+    if (reason == MT_WAIT_JOIN)
+        return end_of(model, tgid, object, name);
+    if (*name)
+        return model_text(model, "%s \"%s\"", kind_word(reason), name);
+    if (!object || !symbols)
+        return kind_word(reason);
+    symbols_data(symbols, object, &found);
+    symbols_object_text(&found, text, sizeof text);
+    return model_text(model, "%s %s", kind_word(reason), text);
+}
+
+static const char *clean_name(struct model *model, const char *name, size_t size)
+{
+    char clean[WAIT_NAME_MAX];
+    snprintf(clean, sizeof clean, "%.*s", (int)size - 1, name);
+    format_clean(clean);
+    return model_text(model, "%s", clean);
+}
+
+void model_say_wait(struct model *model, struct model_coro *coro, struct symbols *symbols, uint32_t reason,
+                    uint64_t object, const char *name, const char *place)
+{
+    coro->reason = reason;
+    coro->object = object;
+    coro->object_name = clean_name(model, name, WAIT_NAME_MAX);
+    coro->what = model_library_wait(model, symbols, model->hubs[coro->hub].tgid, reason, object, coro->object_name);
+    coro->place = model_place(model, place, WAIT_PLACE_MAX);
+}
+
+/* -- Rows --------------------------------------------------------------------------------------------------------- */
+
+/* What a descriptor is, if the process is still there to be asked. */
+static enum wait_reason reason_of_fd(pid_t tgid, uint64_t fd)
+{
+    char path[64], target[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%llu", tgid, (unsigned long long)fd);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length > 0 ? length : 0] = 0;
+    if (!strncmp(target, "socket:", 7))
+        return WAIT_SOCKET;
+    if (!strncmp(target, "pipe:", 5))
+        return WAIT_PIPE;
+    return *target == '/' && strncmp(target, "/dev/", 5) ? WAIT_FILE : WAIT_POLL;
+}
+
+static enum wait_reason reason_of(pid_t tgid, uint32_t reason, uint64_t object)
+{
+    if (reason == MT_WAIT_LOCK || reason == MT_WAIT_READ || reason == MT_WAIT_WRITE)
+        return WAIT_LOCK;
+    if (reason == MT_WAIT_SLEEP)
+        return WAIT_SLEEP;
+    return reason == MT_WAIT_IO ? reason_of_fd(tgid, object) : WAIT_FUTEX;
+}
+
+static const struct model_coro *find_coro(const struct model *model, pid_t tgid, uint64_t id)
+{
+    for (size_t i = 0; i < model->coro_count; i++)
+        if (model->coros[i].id == id && model->hubs[model->coros[i].hub].tgid == tgid)
+            return &model->coros[i];
+    return NULL;
+}
+
+/* Who the lock's word named: a coroutine by a number of its own, or a thread. */
+static int task_of_owner(const struct model *model, pid_t tgid, uint32_t owner)
+{
+    for (size_t i = 0; i < model->coro_count; i++)
+        if (model->coros[i].shows == owner && model->hubs[model->coros[i].hub].tgid == tgid &&
+            model->coros[i].task >= 0)
+            return model->coros[i].task;
+    for (size_t i = 0; i < model->task_count; i++)
+        if (model->tasks[i].raw.tgid == (__u32)tgid && model->tasks[i].raw.ns_tid == owner)
+            return (int)i;
+    return -1;
+}
+
+static bool note_owner(struct model *model, const struct coro_wait_key *key, uint64_t count, uint64_t ns, uint64_t max)
+{
+    int task = key->owner ? task_of_owner(model, (pid_t)key->tgid, key->owner) : -1;
+    struct model_owned *more;
+    if (task < 0)
+        return true;
+    more = realloc(model->owned, (model->owned_count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    model->owned = more;
+    more[model->owned_count++] = (struct model_owned){(pid_t)key->tgid, key->object, task, count, ns, max};
+    return true;
+}
+
+static bool add_holder(struct model_lock *lock, const struct model_owned *owned)
+{
+    struct model_holder *more;
+    for (size_t i = 0; i < lock->holder_count; i++)
+        if (lock->holders[i].task == owned->task && !lock->holders[i].readers) {
+            struct model_holder *known = &lock->holders[i];
+            known->began += owned->count;
+            known->ns += owned->ns;
+            known->max = owned->max > known->max ? owned->max : known->max;
+            return true;
+        }
+    more = realloc(lock->holders, (lock->holder_count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    lock->holders = more;
+    more[lock->holder_count++] = (struct model_holder){
+        .task = owned->task, .began = owned->count, .ns = owned->ns, .max = owned->max, .place = ""};
+    return true;
+}
+
+/* The kernel has not seen who held it, as nobody slept on it there: who it was when each wait began is all there is. */
+bool model_add_owners(struct model *model)
+{
+    for (size_t o = 0; o < model->owned_count; o++)
+        for (size_t i = 0; i < model->lock_count; i++) {
+            const struct model_wait *first = &model->waits[model->locks[i].first];
+            if (first->tgid == model->owned[o].tgid && first->object == model->owned[o].object &&
+                !add_holder(&model->locks[i], &model->owned[o]))
+                return false;
+        }
+    return true;
+}
+
+/* A thread's own wait in its hub is the thread's, beside the one in the loop. */
+static int task_of(const struct model *model, const struct model_coro *coro)
+{
+    return coro->task >= 0 ? coro->task : model->hubs[coro->hub].task;
+}
+
+static bool add_row(struct model *model, struct session *session, const struct model_coro *coro,
+                    const struct coro_wait_key *key, const struct coro_wait *raw, uint64_t open_ns, bool open)
+{
+    int task = task_of(model, coro);
+    enum wait_reason reason = reason_of((pid_t)key->tgid, key->reason, key->object);
+    struct model_wait wait = {
+        .reason = reason,
+        .kind = model_kind_of_library(key->reason),
+        .class = model_class_of(reason),
+        .tgid = (pid_t)key->tgid,
+        .object = key->reason == MT_WAIT_SLEEP ? 0 : key->object,
+        .call = 0xffff,
+        .fd = key->reason == MT_WAIT_IO && key->object ? (int)key->object : -1,
+        .name = clean_name(model, raw->name, sizeof raw->name),
+        .shared_at = "",
+        .place = model_place(model, raw->place, sizeof raw->place),
+        .lock = -1,
+        .waker = -1,
+        .waker_name = "",
+    };
+    uint64_t count = raw->count + open, ns = raw->ns + open_ns, max = raw->max > open_ns ? raw->max : open_ns;
+    wait.what =
+        model_library_wait(model, model_symbols(model, session, task), wait.tgid, key->reason, key->object, wait.name);
+    struct model_wait *row = model_wait_row(model, &wait);
+    if (!row)
+        return false;
+    row->count += count;
+    row->ns += ns;
+    row->open += open;
+    row->max = max > row->max ? max : row->max;
+    histogram_add(&row->times, raw->buckets, 0, max);
+    if (open)
+        row->times.buckets[histogram_bucket(open_ns)]++, row->times.count++;
+    if (coro->task >= 0) {
+        struct model_task *own = &model->tasks[task];
+        own->waiting[wait.class] += ns;
+        own->raw.reasons[reason].count += count;
+        own->raw.reasons[reason].ns += ns;
+        if (max > own->raw.reasons[reason].max)
+            own->raw.reasons[reason].max = max;
+    }
+    return (reason != WAIT_LOCK || note_owner(model, key, count, ns, max)) &&
+           model_add_part(&row->parts, &row->part_count, task, count, ns);
+}
+
+/* A wait by the library's clock lasts until its task runs again: what of that it was ready is not waiting. */
+static void fit_classes(struct model_task *task)
+{
+    uint64_t sum = 0, left = task->raw.waiting;
+    for (unsigned c = 0; c < MODEL_CLASSES; c++)
+        sum += task->waiting[c];
+    for (unsigned c = 0; c < MODEL_CLASSES && sum; c++) {
+        uint64_t part = (uint64_t)((double)task->waiting[c] / (double)sum * (double)task->raw.waiting);
+        task->waiting[c] = part < left ? part : left;
+        left -= task->waiting[c];
+    }
+    task->waiting[MODEL_IDLE] += left;
+}
+
+/* The wait that a coroutine is in at the end, as probes or records told. */
+static bool add_open(struct model *model, struct session *session)
+{
+    for (size_t i = 0; i < model->coro_count; i++) {
+        const struct model_coro *coro = &model->coros[i];
+        struct coro_wait_key key = {coro->id,     coro->object, 0, (__u32)model->hubs[coro->hub].tgid,
+                                    coro->reason, coro->owner,  0};
+        struct coro_wait none = {0};
+        uint64_t ns = coro->since < coro->life ? coro->since : coro->life;
+        if (coro->root || coro->state != MT_WAITING || !coro->reason)
+            continue;
+        snprintf(none.name, sizeof none.name, "%s", coro->object_name);
+        snprintf(none.place, sizeof none.place, "%s", coro->place);
+        if (!add_row(model, session, coro, &key, &none, ns, true))
+            return false;
+    }
+    return true;
+}
+
+bool model_add_coro_waits(struct model *model, struct session *session)
+{
+    int fd = bpf_map__fd(session->bpf->maps.coro_waits);
+    struct coro_wait_key key = {0}, next;
+    struct coro_wait raw;
+    bool first = true;
+    if (!(session->probes & SESSION_COROS))
+        return true;
+    while (!bpf_map_get_next_key(fd, first ? NULL : &key, &next)) {
+        first = false;
+        key = next;
+        const struct model_coro *coro = find_coro(model, (pid_t)key.tgid, key.id);
+        if (!coro || coro->root || bpf_map_lookup_elem(fd, &key, &raw))
+            continue;
+        if (!add_row(model, session, coro, &key, &raw, 0, false))
+            return false;
+    }
+    if (!add_open(model, session))
+        return false;
+    for (size_t i = 0; i < model->task_count; i++)
+        if (model->tasks[i].coroutine)
+            fit_classes(&model->tasks[i]);
+    return true;
+}
