@@ -87,6 +87,8 @@ struct mt__io {
     int fd;
     uint64_t address, offset;
     uint32_t length, flags;
+    uint16_t hints;    /* the entry's ioprio */
+    uint8_t left_some; /* a receive: the socket has more */
 };
 
 struct mt__loop {
@@ -177,6 +179,13 @@ struct mt__letters {
     int bell;                /* an eventfd */
 };
 
+/* What is worth an attempt, before the loop is asked: coro/io.c's. */
+struct mt__attempts {
+    uint64_t switches; /* the hub's when it was counted last how many have succeeded */
+    unsigned in_a_row; /* since then, without a switch */
+    uint8_t drained[1024]; /* by descriptor, modulo that: the last receive there has left nothing. A guess */
+};
+
 struct mt__hub {
     struct mt__coro root;
     struct mt__coro *current;
@@ -191,6 +200,7 @@ struct mt__hub {
     struct mt__link *new_links;
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
+    struct mt__attempts attempts;
     struct mt__arm *free_arms, *chunks;
     struct mt__arm root_cancel;
     struct mt__letters letters;

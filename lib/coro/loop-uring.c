@@ -156,6 +156,7 @@ static int io(struct mt__hub *hub, struct mt__io *io)
     sqe->off = io->offset;
     sqe->len = io->length;
     sqe->rw_flags = (int)io->flags;
+    sqe->ioprio = io->hints;
     sqe->user_data = (uintptr_t)&io->op;
     return 0;
 }
@@ -208,6 +209,8 @@ static void reap(struct mt__hub *hub)
     {
         struct mt__op *op = (struct mt__op *)(uintptr_t)cqe->user_data;
         count++;
+        if (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) /* which only a receive's can have */
+            ((struct mt__io *)op)->left_some = 1;
         if (op)
             op->complete(hub, op, cqe->res);
     }
