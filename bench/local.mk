@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers.
-BENCHES = bench/coro bench/lock bench/pool bench/process bench/queue bench/sleepers bench/sync bench/thread \
-	bench/threadpool bench/trace
+# "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers. bench/connections has
+# no peer: it shows that a million connections leave nothing behind.
+BENCHES = bench/connections bench/coro bench/lock bench/pool bench/process bench/queue bench/sleepers bench/sync \
+	bench/thread bench/threadpool bench/trace
 if HAVE_URING
 BENCHES += bench/echo bench/echo-server
 endif
@@ -36,6 +37,9 @@ BENCH_LINK = $(AM_LDFLAGS) -no-install
 bench_coro_CFLAGS = $(AM_CFLAGS) -O2
 bench_coro_LDADD = libmtcore.la -lpthread
 bench_coro_LDFLAGS = $(BENCH_LINK)
+bench_connections_CFLAGS = $(AM_CFLAGS) -O2
+bench_connections_LDADD = liblinuxmt.la
+bench_connections_LDFLAGS = $(BENCH_LINK)
 bench_echo_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
 bench_echo_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
 bench_echo_LDADD = $(URING_LIBS)
