@@ -50,10 +50,10 @@ static int is_worth_it(struct mt__hub *hub, const struct mt__call *call)
     return !hub->loop->io;
 }
 
-static void note(struct mt__hub *hub, const struct mt__call *call, long result)
+static void note(struct mt__hub *hub, const struct mt__call *call, long result, int left_some)
 {
     if (call->direct == MT__DIRECT_RECEIVE && result > 0)
-        *drained(hub, call->io.fd) = !call->io.left_some && (size_t)result < call->size;
+        *drained(hub, call->io.fd) = !left_some;
 }
 
 /* Another attempt has succeeded. */
@@ -79,7 +79,7 @@ static long attempt(struct mt__hub *hub, struct mt__call *call)
         result = call->attempt(call);
     while (result == -EINTR);
     if (hub)
-        note(hub, call, result);
+        note(hub, call, result, (size_t)result == call->size);
     return result;
 }
 
@@ -105,7 +105,7 @@ static long by_ring(struct mt__wait *wait, struct mt__call *call)
     if (call->direct)
         call->io.hints = IORING_RECVSEND_POLL_FIRST;
     result = mt__park_io(hub, &call->io, wait, mt__wait_limit(wait, wait->deadline));
-    note(hub, call, result);
+    note(hub, call, result, call->io.left_some);
     return result < 0 ? mt__wait_limited(wait, wait->deadline, (int)result) : result;
 }
 
