@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
-# "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers.
-BENCHES = bench/coro bench/lock bench/pool bench/process bench/queue bench/sync bench/thread bench/threadpool \
-	bench/trace
+# "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers. bench/connections has
+# no peer: it shows that a million connections leave nothing behind.
+BENCHES = bench/connections bench/coro bench/lock bench/pool bench/process bench/queue bench/sleepers bench/sync \
+	bench/thread bench/threadpool bench/trace
+if HAVE_URING
+BENCHES += bench/echo bench/echo-server
+endif
 EXTRA_PROGRAMS += $(BENCHES)
 CLEANFILES += $(BENCHES)
 .PHONY: bench bench-programs
 bench-programs: $(BENCHES)
-bench: bench-programs bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/queue-boost
+bench: bench-programs $(PEERS)
 
-# Peers: where there is no library or no compiler for one, bench/run leaves it out and says so.
-CLEANFILES += bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/queue-boost
+# Peers with libraries and compilers of their own: where there is none, bench/run leaves it out and says so.
+PEERS = bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/echo-asio bench/echo-go bench/echo-st \
+	bench/echo-uv bench/queue-boost bench/sleepers-go bench/sleepers-st
+CLEANFILES += $(PEERS)
 bench/coro-fiber: $(srcdir)/bench/coro-fiber.cc
 	-$(AM_V_GEN)$(CXX) -O2 -o $@ $(srcdir)/bench/coro-fiber.cc -lboost_fiber -lboost_context
 bench/coro-go: $(srcdir)/bench/coro-go.go
@@ -20,12 +26,36 @@ bench/coro-boost: $(srcdir)/bench/coro-boost.cc
 	-$(AM_V_GEN)$(CXX) -O2 -o $@ $(srcdir)/bench/coro-boost.cc -lboost_context
 bench/queue-boost: $(srcdir)/bench/queue-boost.cc
 	-$(AM_V_GEN)$(CXX) -O2 -o $@ $(srcdir)/bench/queue-boost.cc -lrt -pthread
+bench/echo-asio: $(srcdir)/bench/echo-asio.cc
+	-$(AM_V_GEN)$(CXX) -std=c++20 -O2 -w -o $@ $(srcdir)/bench/echo-asio.cc -pthread
+bench/echo-go: $(srcdir)/bench/echo-go.go
+	-$(AM_V_GEN)GO111MODULE=off go build -o $@ $(srcdir)/bench/echo-go.go
+bench/echo-st: $(srcdir)/bench/echo-st.c
+	-$(AM_V_GEN)$(CC) -O2 -o $@ $(srcdir)/bench/echo-st.c -lst
+bench/echo-uv: $(srcdir)/bench/echo-uv.c
+	-$(AM_V_GEN)$(CC) -O2 -o $@ $(srcdir)/bench/echo-uv.c -luv
+bench/sleepers-go: $(srcdir)/bench/sleepers-go.go
+	-$(AM_V_GEN)GO111MODULE=off go build -o $@ $(srcdir)/bench/sleepers-go.go
+bench/sleepers-st: $(srcdir)/bench/sleepers-st.c
+	-$(AM_V_GEN)$(CC) -O2 -o $@ $(srcdir)/bench/sleepers-st.c -lst
 BENCH_LINK = $(AM_LDFLAGS) -no-install
 
 # the switch itself is not exported
 bench_coro_CFLAGS = $(AM_CFLAGS) -O2
 bench_coro_LDADD = libmtcore.la -lpthread
 bench_coro_LDFLAGS = $(BENCH_LINK)
+bench_connections_CFLAGS = $(AM_CFLAGS) -O2
+bench_connections_LDADD = liblinuxmt.la
+bench_connections_LDFLAGS = $(BENCH_LINK)
+bench_echo_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
+bench_echo_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
+bench_echo_LDADD = $(URING_LIBS)
+bench_echo_LDFLAGS = $(BENCH_LINK)
+bench_echo_server_SOURCES = bench/echo-server.c bench/echo-server.h bench/echo-epoll.c bench/echo-uring.c
+bench_echo_server_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
+bench_echo_server_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
+bench_echo_server_LDADD = liblinuxmt.la $(URING_LIBS)
+bench_echo_server_LDFLAGS = $(BENCH_LINK)
 bench_lock_CPPFLAGS = $(AM_CPPFLAGS) $(NSYNC_CPPFLAGS)
 bench_lock_CFLAGS = $(AM_CFLAGS) -O2
 bench_lock_LDADD = liblinuxmt.la $(NSYNC_LIBS) -lpthread
@@ -36,6 +66,9 @@ bench_pool_LDFLAGS = $(BENCH_LINK)
 bench_process_CFLAGS = $(AM_CFLAGS) -O2
 bench_process_LDADD = liblinuxmt.la
 bench_process_LDFLAGS = $(BENCH_LINK)
+bench_sleepers_CFLAGS = $(AM_CFLAGS) -O2
+bench_sleepers_LDADD = liblinuxmt.la
+bench_sleepers_LDFLAGS = $(BENCH_LINK)
 bench_sync_CPPFLAGS = $(AM_CPPFLAGS) $(NSYNC_CPPFLAGS)
 bench_sync_CFLAGS = $(AM_CFLAGS) -O2
 bench_sync_LDADD = liblinuxmt.la $(NSYNC_LIBS) -lpthread
@@ -53,4 +86,7 @@ bench_trace_CFLAGS = $(AM_CFLAGS) -O2
 bench_trace_LDADD = -lpthread
 bench_trace_LDFLAGS = $(BENCH_LINK)
 
-EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-fiber.cc bench/coro-go.go bench/coro-python.py bench/coro-st.c bench/pool.py bench/queue-boost.cc bench/queue-python.py bench/threadpool.py
+EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-fiber.cc bench/coro-go.go bench/coro-python.py bench/coro-st.c \
+	bench/echo-asio.cc bench/echo-gevent.py bench/echo-go.go bench/echo-st.c bench/echo-uv.c bench/pool.py \
+	bench/queue-boost.cc bench/queue-python.py bench/sleepers-gevent.py bench/sleepers-go.go bench/sleepers-st.c \
+	bench/threadpool.py

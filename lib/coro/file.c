@@ -154,7 +154,9 @@ int mt__fsync(int fd, mt_deadline deadline, const char *place)
 
 int mt_close(int fd)
 {
-    if (mt__hub && mt__hub->loop->closing)
+    if (mt__hub) {
+        mt__io_forget(mt__hub, fd);
         mt__hub->loop->closing(mt__hub, fd);
+    }
     return (int)mt__sys(SYS_close, fd);
 }

@@ -89,6 +89,8 @@ struct mt__io {
     int fd;
     uint64_t address, offset;
     uint32_t length, flags;
+    uint16_t hints;    /* the entry's ioprio */
+    uint8_t left_some; /* a receive: the socket has more */
 };
 
 struct mt__loop {
@@ -191,6 +193,13 @@ struct mt__watch {
     char name[MT_NAME_MAX]; /* who was told to keep it */
 };
 
+/* What is worth an attempt, before the loop is asked: coro/io.c's. */
+struct mt__attempts {
+    uint64_t switches; /* the hub's when it was counted last how many have succeeded */
+    unsigned in_a_row; /* since then, without a switch */
+    uint8_t drained[1024]; /* by descriptor, modulo that: the last receive there has left nothing. A guess */
+};
+
 struct mt__hub {
     struct mt__coro root;
     struct mt__coro *current;
@@ -205,6 +214,7 @@ struct mt__hub {
     struct mt__link *new_links, *aged_links; /* not armed: new since the last turn, and since an earlier one */
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
+    struct mt__attempts attempts;
     struct mt__arm *free_arms, *chunks;
     size_t armed;  /* arms under way */
     int disarmed;  /* some of them have lost their waiters since the last turn */

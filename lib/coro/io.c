@@ -3,6 +3,15 @@
  * How a call on a descriptor waits. In a hub with a ring the ring makes the call. Everywhere else, and on the ring when
  * it says -EAGAIN (it does for O_NONBLOCK), it is tried without blocking, and the descriptor waited for in between.
  *
+ * On the ring, too, what needs no wait should not become one, and what needs one should not be tried in vain:
+ *
+ *   sends       are tried first, as nearly all succeed: one system call is cheaper than to leave and come back
+ *   receives    wait first where the last one has emptied the socket, as it is with a peer that asks and is answered;
+ *               else they are tried first. The ring is told not to try by itself what has just failed, or would
+ *
+ * What the hub believes about a descriptor is a guess, which costs time if it is wrong and nothing else. A task whose
+ * attempts all succeed lets the others run from time to time.
+ *
  * A task that has been killed still gets what can be had at once: it tries, and is only refused the wait.
  */
 #include "coro/io.h"
@@ -14,7 +23,67 @@
 
 #if HAVE_URING
 #include <liburing.h>
+#else
+enum { IORING_RECVSEND_POLL_FIRST = 0 };
 #endif
+
+#define AT_ONCE 16 /* attempts that may succeed before others run */
+
+/* -- What is worth an attempt -------------------------------------------------------------------------------------- */
+
+static uint8_t *drained(struct mt__hub *hub, int fd)
+{
+    return &hub->attempts.drained[(unsigned)fd % sizeof hub->attempts.drained];
+}
+
+void mt__io_forget(struct mt__hub *hub, int fd)
+{
+    *drained(hub, fd) = 0;
+}
+
+static int is_worth_it(struct mt__hub *hub, const struct mt__call *call)
+{
+    if (!hub || call->direct == MT__DIRECT_SEND)
+        return 1;
+    if (call->direct == MT__DIRECT_RECEIVE)
+        return !*drained(hub, call->io.fd) || __atomic_load_n(&hub->current->task->cancel, __ATOMIC_ACQUIRE);
+    return !hub->loop->io;
+}
+
+static void note(struct mt__hub *hub, const struct mt__call *call, long result, int left_some)
+{
+    if (call->direct == MT__DIRECT_RECEIVE && result > 0)
+        *drained(hub, call->io.fd) = !left_some;
+}
+
+/* Another attempt has succeeded. */
+static void be_fair(struct mt__hub *hub)
+{
+    struct mt__attempts *attempts = &hub->attempts;
+
+    if (attempts->switches != hub->switches) {
+        attempts->switches = hub->switches;
+        attempts->in_a_row = 0;
+    }
+    if (++attempts->in_a_row < AT_ONCE)
+        return;
+    attempts->in_a_row = 0;
+    mt__hook()->yield();
+}
+
+static long attempt(struct mt__hub *hub, struct mt__call *call)
+{
+    long result;
+
+    do
+        result = call->attempt(call);
+    while (result == -EINTR);
+    if (hub)
+        note(hub, call, result, (size_t)result == call->size);
+    return result;
+}
+
+/* -- Waiting ------------------------------------------------------------------------------------------------------ */
 
 static int wait_for_fd(struct mt__wait *wait, struct mt__call *call)
 {
@@ -29,23 +98,27 @@ static long by_ring(struct mt__wait *wait, struct mt__call *call)
     struct mt__hub *hub = mt__hub;
     long result;
 
-    if (!hub || !hub->loop->io || !call->io.opcode)
+    if (!call->io.opcode)
         return -EAGAIN;
     if (__atomic_load_n(&wait->task->cancel, __ATOMIC_ACQUIRE))
         return -EAGAIN;
+    if (call->direct)
+        call->io.hints = IORING_RECVSEND_POLL_FIRST;
     result = mt__park_io(hub, &call->io, wait, mt__wait_limit(wait, wait->deadline));
+    note(hub, call, result, call->io.left_some);
     return result < 0 ? mt__wait_limited(wait, wait->deadline, (int)result) : result;
 }
 
-static long by_attempts(struct mt__wait *wait, struct mt__call *call)
+static long by_attempts(struct mt__wait *wait, struct mt__call *call, int tried)
 {
-    long result;
+    long result = tried ? -EAGAIN : attempt(mt__hub, call);
     int error;
 
-    while ((result = call->attempt(call)) == -EAGAIN || result == -EINTR) {
+    while (result == -EAGAIN) {
         error = wait_for_fd(wait, call);
         if (error)
             return error;
+        result = attempt(mt__hub, call);
     }
     return result;
 }
@@ -54,24 +127,28 @@ long mt__io_call(struct mt__call *call, mt_deadline deadline, const char *place)
 {
     struct mt__wait wait = {
         .reason = MT_WAIT_IO, .object = (const void *)(intptr_t)call->io.fd, .place = place, .deadline = deadline};
+    struct mt__hub *hub = mt__hub;
+    int by_loop = hub && hub->loop->io, error;
     long result;
-    int error;
 
     if (deadline == MT_NOWAIT) {
-        result = call->attempt(call);
-        return result == -EAGAIN || result == -EINTR ? -EBUSY : result;
+        result = attempt(hub, call);
+        return result == -EAGAIN ? -EBUSY : result;
     }
-    if (!mt__hub) { /* a wait is only one if it comes to it */
-        result = call->attempt(call);
-        if (result != -EAGAIN && result != -EINTR)
+    if (is_worth_it(hub, call)) { /* a wait is only one if it comes to it */
+        result = attempt(hub, call);
+        if (result != -EAGAIN) {
+            if (hub)
+                be_fair(hub);
             return result;
+        }
     }
     error = mt__wait_begin(&wait);
     if (error)
         return error;
-    result = by_ring(&wait, call);
+    result = by_loop ? by_ring(&wait, call) : -EAGAIN;
     if (result == -EAGAIN || result == -EOPNOTSUPP || result == -EINVAL)
-        result = by_attempts(&wait, call);
+        result = by_attempts(&wait, call, !by_loop);
     error = mt__wait_end(&wait, result < 0 ? (int)result : 0);
     return error ? error : result;
 }

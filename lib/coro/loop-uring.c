@@ -157,6 +157,7 @@ static int io(struct mt__hub *hub, struct mt__io *io)
     sqe->off = io->offset;
     sqe->len = io->length;
     sqe->rw_flags = (int)io->flags;
+    sqe->ioprio = io->hints;
     sqe->user_data = (uintptr_t)&io->op;
     mt__tell_begin(hub, &io->op, io->opcode, (uint64_t)io->fd, hub->current);
     return 0;
@@ -212,6 +213,8 @@ static void reap(struct mt__hub *hub)
         count++;
         if (!op)
             continue;
+        if (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) /* which only a receive's can have */
+            ((struct mt__io *)op)->left_some = 1;
         if (op != &uring_of(hub)->bell)
             mt__tell_end(hub, op, cqe->res);
         op->complete(hub, op, cqe->res);

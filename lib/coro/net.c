@@ -23,6 +23,9 @@ enum {
 };
 #endif
 
+/* Flags with which to receive says nothing about what is left, or an attempt does not do the same. */
+#define UNUSUAL (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL)
+
 static long receive(struct mt__call *call)
 {
     return mt__sys(SYS_recvfrom, call->io.fd, call->buffer, call->size, call->flags | MSG_DONTWAIT, NULL, NULL);
@@ -48,6 +51,7 @@ ssize_t mt__recv(int fd, void *buffer, size_t size, int flags, mt_deadline deadl
                .flags = (uint32_t)flags},
         .events = POLLIN,
         .attempt = receive,
+        .direct = flags & UNUSUAL ? MT__DIRECT_NOT : MT__DIRECT_RECEIVE,
         .buffer = buffer,
         .size = size,
         .flags = flags,
@@ -66,6 +70,7 @@ ssize_t mt__send(int fd, const void *buffer, size_t size, int flags, mt_deadline
                .flags = (uint32_t)flags | MSG_NOSIGNAL},
         .events = POLLOUT,
         .attempt = transmit,
+        .direct = MT__DIRECT_SEND,
         .buffer = buffer,
         .size = size,
         .flags = flags | MSG_NOSIGNAL,
@@ -94,6 +99,7 @@ ssize_t mt__recvmsg(int fd, struct msghdr *message, int flags, mt_deadline deadl
                .flags = (uint32_t)flags},
         .events = POLLIN,
         .attempt = receive_message,
+        .direct = flags & UNUSUAL ? MT__DIRECT_NOT : MT__DIRECT_RECEIVE,
         .buffer = message,
         .flags = flags,
     };
@@ -111,6 +117,7 @@ ssize_t mt__sendmsg(int fd, const struct msghdr *message, int flags, mt_deadline
                .flags = (uint32_t)flags | MSG_NOSIGNAL},
         .events = POLLOUT,
         .attempt = transmit_message,
+        .direct = MT__DIRECT_SEND,
         .buffer = message,
         .flags = flags | MSG_NOSIGNAL,
     };

@@ -78,8 +78,11 @@ int mt__wait_round_fds(struct mt__wait *wait, struct pollfd *fds, unsigned count
     const struct mt__hook *hook = mt__hook();
     mt_deadline limit = mt__wait_limit(wait, until);
 
-    return mt__wait_limited(wait, until,
-                            hook ? hook->poll(wait, fds, count, limit) : thread_round(wait, fds, count, limit));
+    if (!hook)
+        return mt__wait_limited(wait, until, thread_round(wait, fds, count, limit));
+    if (is_cancelled(wait)) /* before: nobody kills it again while it is parked */
+        return -ECANCELED;
+    return mt__wait_limited(wait, until, hook->poll(wait, fds, count, limit));
 }
 
 int mt__wait_round_fd(struct mt__wait *wait, int fd, short events, mt_deadline until)
