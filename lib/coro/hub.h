@@ -162,6 +162,7 @@ struct mt__coro {
     void *greenlets; /* the state of its greenlets, while it does not run */
     uint32_t id;     /* what its locks show */
     uint32_t started;
+    uint32_t inside; /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
     uint32_t is_killed;
@@ -204,10 +205,10 @@ struct mt__hub {
     uint32_t tid;
 };
 
-extern __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
+extern MT__SEAM __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 
 /* The thread's hub, opened by the first who asks. NULL with *error. */
-struct mt__hub *mt__hub_here(int *error);
+MT__SEAM struct mt__hub *mt__hub_here(int *error);
 
 /* The current one leaves, being parked, on the ready list, or dead (corpse, itself). Returns when it is its turn again;
  * for the dead never. */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a patched call waits: with lib/wait, as all that waits.
+ */
+#include "patch/patch.h"
+
+long mt__patch_end(struct mt__patch_call call, long result)
+{
+    call.coro->inside = 0;
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    errno = call.error;
+    return result;
+}
+
+/* A deadline of the call's own is its own affair; one of the task's is an error of the call. */
+static int end(struct mt__wait *wait, int result)
+{
+    int own = result == -ETIMEDOUT && !wait->limited;
+
+    result = mt__wait_end(wait, result);
+    return own ? -ETIME : result;
+}
+
+int mt__patch_wait_fd(int fd, short events, mt_deadline deadline, const char *name)
+{
+    struct mt__wait wait = {
+        .reason = MT_WAIT_IO, .object = (const void *)(intptr_t)fd, .place = name, .deadline = deadline};
+    int result = mt__wait_begin(&wait);
+
+    return result ? result : end(&wait, mt__wait_round_fd(&wait, fd, events, deadline));
+}
+
+int mt__patch_wait_time(mt_deadline deadline, const char *name)
+{
+    uint32_t never = 0;
+    struct mt__wait wait = {
+        .word = &never, .flags = MT__WAIT_TIME, .reason = MT_WAIT_SLEEP, .place = name, .deadline = deadline};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    while (!result)
+        result = mt__wait_round(&wait, 0, deadline);
+    return end(&wait, result);
+}
+
+int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_deadline deadline, const char *name)
+{
+    struct mt__wait wait = {
+        .word = word, .flags = flags, .reason = MT_WAIT_IO, .object = word, .place = name, .deadline = deadline};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    while (!result && __atomic_load_n(word, __ATOMIC_ACQUIRE) == expected)
+        result = mt__wait_round(&wait, expected, deadline);
+    return end(&wait, result);
+}
