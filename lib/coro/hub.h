@@ -163,6 +163,7 @@ struct mt__coro {
     uint32_t id;     /* what its locks show */
     uint32_t started;
     uint32_t inside; /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
+    void *pthread;   /* lib/patch's: who it is as one of pthread.h's threads */
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
     uint32_t is_killed;

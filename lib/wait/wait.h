@@ -86,7 +86,7 @@ MT__SEAM void mt__wake(uint32_t *word, unsigned n, unsigned flags);
 void mt__wait_cancel(struct mt_task *task); /* async-signal-safe */
 
 /* The calling task, which was killed, is not any more: its kill was meant for something that it has done with. */
-void mt__wait_uncancel(struct mt_task *task);
+MT__SEAM void mt__wait_uncancel(struct mt_task *task);
 
 /* How what runs in a hub waits instead: it sets this for its thread. park, park_any and poll do what mt__wait_round,
  * mt__wait_round_any and mt__wait_round_fds say; unpark wakes up to n parked waiters of this hub and returns how many
