@@ -73,7 +73,7 @@ static void wait_while(struct words *words, uint32_t *word, uint32_t expected)
                             .reason = MT_WAIT_BARRIER,
                             .object = words,
                             .deadline = MT_FOREVER};
-    struct mt__patch_call call = mt__patch_begin();
+    struct mt__patch_call call = mt__patch_enter();
 
     if (!mt__wait_begin(&wait)) {
         mt__lock_round(&wait, expected);
@@ -176,7 +176,7 @@ MT__PATCHED int pthread_spin_lock(pthread_spinlock_t *spin)
             mt__lock_poll(&tries, MT_FOREVER);
             continue;
         }
-        call = mt__patch_begin();
+        call = mt__patch_enter();
         mt_coro_yield();
         mt__patch_end(call, 0);
     }

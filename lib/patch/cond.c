@@ -64,7 +64,7 @@ static int sleep_in_table(struct mt__waiter *waiter, mt_deadline deadline)
 {
     struct mt__wait wait = {
         .word = &waiter->word, .reason = MT_WAIT_COND, .object = waiter->object, .deadline = deadline};
-    struct mt__patch_call call = mt__patch_begin();
+    struct mt__patch_call call = mt__patch_enter();
     int result = mt__wait_begin(&wait);
 
     while (!result && !__atomic_load_n(&waiter->word, __ATOMIC_ACQUIRE))

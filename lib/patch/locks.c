@@ -38,7 +38,7 @@ void mt__lock_wake(uint32_t *word, unsigned n, unsigned flags)
         mt__wake(word, n, flags);
         return;
     }
-    call = mt__patch_begin();
+    call = mt__patch_enter();
     mt__wake(word, n, flags);
     mt__patch_end(call, 0);
 }
@@ -89,7 +89,7 @@ int mt__lock_poll(unsigned *tries, mt_deadline deadline)
         if (left < pause)
             pause = left;
     }
-    call = mt__patch_begin();
+    call = mt__patch_enter();
     mt__patch_wait_time(mt_after(pause), NULL);
     mt__patch_end(call, 0);
     return 0;

@@ -61,7 +61,7 @@ static int wait_for(pthread_mutex_t *mutex, mt_deadline deadline)
         .object = mutex,
         .deadline = deadline,
     };
-    struct mt__patch_call call = mt__patch_begin();
+    struct mt__patch_call call = mt__patch_enter();
     int result = mt__wait_begin(&wait);
 
     while (__atomic_exchange_n(wait.word, 2, __ATOMIC_ACQUIRE) != 0) {

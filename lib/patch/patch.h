@@ -102,12 +102,26 @@ struct mt__patch_call {
     int error;
 };
 
-static inline struct mt__patch_call mt__patch_begin(void)
+static inline struct mt__patch_call mt__patch_enter(void)
 {
     struct mt__patch_call call = {mt__hub->current, errno};
 
     call.coro->inside = 1;
     return call;
+}
+
+/* A cancellation point of pthread.h's threads: acts on a request that is there. thread-exit.c's */
+void mt__pthread_point(void);
+
+/* The wait of one was cancelled: of a thread of ours it does not come back. */
+void mt__pthread_cancelled(void);
+
+/* The same for calls that are cancellation points: those that wait for anything but a lock. */
+static inline struct mt__patch_call mt__patch_begin(void)
+{
+    if (__builtin_expect(__atomic_load_n(&mt__running->cancel, __ATOMIC_RELAXED), 0))
+        mt__pthread_point();
+    return mt__patch_enter();
 }
 
 /* libc's way to return: -1 and errno, or the result with errno as it was. */

@@ -84,12 +84,6 @@ int mt__pthread_join(struct mt__pthread *thread, void **value, mt_deadline deadl
 
 /* -- Cancellation (thread-exit.c) -------------------------------------------------------------------------------- */
 
-/* A cancellation point begins: acts on a request that is there. */
-void mt__pthread_point(void);
-
-/* The wait of a cancellation point was cancelled: of a thread of ours it does not come back. */
-void mt__pthread_cancelled(void);
-
 void mt__pthread_leave(struct mt__pthread *thread, void *value) __attribute__((noreturn));
 
 /* -- Keys (key.c) ------------------------------------------------------------------------------------------------- */

@@ -96,12 +96,9 @@ static int wait_until(sem_t *sem, mt_deadline deadline)
     mt__pthread_point();
     if (take(words_of(sem), 0))
         return 0;
-    call = mt__patch_begin();
+    call = mt__patch_enter();
     result = wait_for_post(words_of(sem), deadline);
-    result = (int)mt__patch_end(call, result);
-    if (result && errno == ECANCELED)
-        mt__pthread_cancelled();
-    return result;
+    return (int)mt__patch_end(call, result);
 }
 
 MT__PATCHED int sem_wait(sem_t *sem)

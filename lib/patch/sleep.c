@@ -134,7 +134,7 @@ MT__PATCHED int clock_nanosleep(clockid_t clock, int flags, const struct timespe
         return mt__libc(clock_nanosleep)(clock, flags, time, left);
     call = mt__patch_begin();
     result = sleep_by_clock(clock, flags, time, left);
-    mt__patch_end(call, 0);
+    mt__patch_end(call, result == -ECANCELED ? result : 0);
     if (result != 1)
         return -result;
     mt__patch_pass(clock_nanosleep);
@@ -150,7 +150,7 @@ MT__PATCHED int thrd_sleep(const struct timespec *time, struct timespec *left)
         return mt__libc(thrd_sleep)(time, left);
     call = mt__patch_begin();
     result = sleep_for(nanoseconds(time), left, "thrd_sleep");
-    mt__patch_end(call, 0);
+    mt__patch_end(call, result == -ECANCELED ? result : 0);
     return result == -EINTR ? -1 : result ? -2 : 0;
 }
 

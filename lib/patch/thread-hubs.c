@@ -129,7 +129,7 @@ static void wait_for_change(uint32_t *word, uint32_t expected, enum mt_reason re
     int in_hub = mt__hub != NULL;
 
     if (in_hub)
-        call = mt__patch_begin();
+        call = mt__patch_enter();
     if (!mt__wait_begin(&wait)) {
         mt__lock_round(&wait, expected);
         mt__wait_end(&wait, 0);

@@ -227,7 +227,7 @@ static int wait_for_end(struct mt__pthread *thread, mt_deadline deadline)
     int in_hub = mt__hub != NULL, result;
 
     if (in_hub)
-        call = mt__patch_begin();
+        call = mt__patch_enter();
     result = mt__wait_begin(&wait);
     if (!result) {
         while (!result && !is_ended(thread))

@@ -7,6 +7,8 @@
 long mt__patch_end(struct mt__patch_call call, long result)
 {
     call.coro->inside = 0;
+    if (result == -ECANCELED)
+        mt__pthread_cancelled();
     if (result < 0) {
         errno = (int)-result;
         return -1;
