@@ -223,7 +223,7 @@ void mt__hub_bury(struct mt__coro *corpse);
 int mt__park_words(struct mt__wait *wait, struct mt__link *links, unsigned count, mt_deadline until);
 int mt__park_time(struct mt__hub *hub, struct mt__parked *parked,
                   mt_deadline until); /* nothing but a time, or a kill */
-int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
+MT__SEAM int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
 unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
 void mt__park_arm_new(struct mt__hub *hub);

@@ -16,6 +16,7 @@
 
 #include <linuxmt/thread.h>
 #include <pthread.h>
+#include <signal.h>
 
 #define MOST  64
 #define KEEP  MT_SEC(5)
@@ -68,9 +69,12 @@ static int wait_for_job(uint32_t seen)
 static int run(void *arg)
 {
     struct job *job;
+    sigset_t all;
     uint32_t seen;
     int result = 0;
 
+    sigfillset(&all); /* handlers run in the program's own threads */
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     mt__mini_acquire(&guard);
     for (;;) {
         job = take();

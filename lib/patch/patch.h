@@ -137,6 +137,10 @@ int mt__patch_wait_time(mt_deadline deadline, const char *name);
 /* Until the word is not `expected` any more; -ETIME, ... as above. flags as of mt__wait. */
 int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_deadline deadline, const char *name);
 
+/* Has the hub's ring make the call: its result; -ENOSYS: there is no ring, or it does not know the call; -ETIME, ... as
+ * above. */
+long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number);
+
 /* Runs fn(arg), which sets errno as it likes, in a thread of its own (one of a pool) while the caller waits in the hub;
  * errno is then the caller's. Cannot be cancelled, since fn uses the caller's memory. Without a thread to be had fn runs
  * here, and is counted as having passed. */

@@ -4,6 +4,7 @@
  * tell: the hub's own timers go by CLOCK_MONOTONIC.
  */
 #include "patch/patch.h"
+#include "patch/undeclared.h"
 
 #include <linuxmt/coro.h>
 #include <sched.h>
@@ -80,7 +81,6 @@ MT__PATCHED int nanosleep(const struct timespec *time, struct timespec *left)
     return (int)mt__patch_end(call, sleep_for(nanoseconds(time), left, "nanosleep"));
 }
 
-int __nanosleep(const struct timespec *time, struct timespec *left);
 MT__PATCHED int __nanosleep(const struct timespec *time, struct timespec *left)
 {
     return nanosleep(time, left);

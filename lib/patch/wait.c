@@ -61,3 +61,29 @@ int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_de
         result = mt__wait_round(&wait, expected, deadline);
     return end(&wait, result);
 }
+
+long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number)
+{
+    struct mt__wait wait = {.reason = MT_WAIT_IO,
+                            .object = (const void *)(intptr_t)io->fd,
+                            .place = mt__names[number].name,
+                            .deadline = deadline};
+    struct mt__hub *hub = mt__hub;
+    long result;
+
+    if (!hub->loop->io)
+        return -ENOSYS;
+    result = mt__wait_begin(&wait);
+    if (result)
+        return result;
+    if (__atomic_load_n(&wait.task->cancel, __ATOMIC_ACQUIRE))
+        return mt__wait_end(&wait, -ECANCELED);
+    result = mt__park_io(hub, io, &wait, mt__wait_limit(&wait, deadline));
+    if (result == -EOPNOTSUPP)
+        result = -ENOSYS;
+    if (result == io->result) { /* the call's own, which may be any errno */
+        mt__wait_end(&wait, 0);
+        return result;
+    }
+    return end(&wait, mt__wait_limited(&wait, deadline, (int)result));
+}

@@ -70,8 +70,8 @@ MT__SEAM int mt__wait_round_fd(struct mt__wait *wait, int fd, short events, mt_d
 MT__SEAM int mt__wait_round_fds(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
 
 /* A round's `until`, and what comes of its result, where the task has a timeout: the earlier of the two. */
-mt_deadline mt__wait_limit(const struct mt__wait *wait, mt_deadline until);
-int mt__wait_limited(struct mt__wait *wait, mt_deadline until, int result);
+MT__SEAM mt_deadline mt__wait_limit(const struct mt__wait *wait, mt_deadline until);
+MT__SEAM int mt__wait_limited(struct mt__wait *wait, mt_deadline until, int result);
 
 /* Notes which timeout it is that has ended a wait of the task. */
 void mt__timeout_expire(struct mt_task *task);
