@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Connections. Neither connect nor accept has a flag for an attempt that does not block, so where there is a ring it makes
- * the call. Elsewhere connect begins with O_NONBLOCK set for the moment, and is called once more when the socket has its
+ * the call (unless the descriptor is O_NONBLOCK: a ring waits also then). Elsewhere connect begins with O_NONBLOCK set for the moment, and is called once more when the socket has its
  * result, which both tells it and brings the socket into the state that a connect which waits leaves; accept asks poll
  * before it.
  */
@@ -66,6 +66,15 @@ MT__PATCHED int __connect(int fd, const struct sockaddr *address, socklen_t leng
     return connect(fd, address, length);
 }
 
+/* Else there is nothing to wait for, and accept says why. */
+static int is_listening(int fd)
+{
+    int listening = 0;
+    socklen_t size = sizeof listening;
+
+    return !mt__sys(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) && listening;
+}
+
 /* A connection that poll saw may have been taken by another process by now: then this waits in the kernel. */
 static long accept_by_attempts(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
@@ -74,7 +83,7 @@ static long accept_by_attempts(int fd, struct sockaddr *address, socklen_t *leng
     struct timespec none = {0, 0};
     int result;
 
-    while (!mt__sys(SYS_ppoll, &look, 1, &none, NULL, 0)) {
+    while (is_listening(fd) && !mt__sys(SYS_ppoll, &look, 1, &none, NULL, 0)) {
         result = mt__block(&block);
         if (result)
             return result;
@@ -100,14 +109,14 @@ static int take(int fd, struct sockaddr *address, socklen_t *length, int flags)
 
 MT__PATCHED int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    if (!mt__patched(SOCKET))
+    if (!mt__patched(SOCKET) || mt__fd_is_nonblocking(fd))
         return mt__libc(accept)(fd, address, length);
     return take(fd, address, length, 0);
 }
 
 MT__PATCHED int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    if (!mt__patched(SOCKET) || flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+    if (!mt__patched(SOCKET) || flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK) || mt__fd_is_nonblocking(fd))
         return mt__libc(accept4)(fd, address, length, flags);
     return take(fd, address, length, flags);
 }

@@ -6,9 +6,11 @@
 #include "patch/fd.h"
 #include "patch/undeclared.h"
 
+#include <arpa/inet.h>
 #include <linuxmt/local.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What an off-hub call leaves in the resolver's h_errno, which is the thread's. */
 struct resolution {
@@ -45,10 +47,20 @@ static long look_up(enum mt__name_number number, void *function, const long argu
     look_up(MT__N_##name, mt__original(MT__N_##name), (const long[]){__VA_ARGS__}, \
             sizeof((const long[]){__VA_ARGS__}) / sizeof(long))
 
+/* Addresses and numbers, or nothing at all, need nobody to be asked, and so no thread. */
+static int is_known(const char *node, const char *service)
+{
+    char address[sizeof(struct in6_addr)];
+
+    if (service && service[strspn(service, "0123456789")])
+        return 0;
+    return !node || inet_pton(AF_INET, node, address) == 1 || inet_pton(AF_INET6, node, address) == 1;
+}
+
 MT__PATCHED int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                             struct addrinfo **result)
 {
-    if (!mt__patched(DNS))
+    if (!mt__patched(DNS) || is_known(node, service))
         return mt__libc(getaddrinfo)(node, service, hints, result);
     return (int)LOOK_UP(getaddrinfo, (long)node, (long)service, (long)hints, (long)result);
 }

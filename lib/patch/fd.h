@@ -76,6 +76,9 @@ void mt__vectors_advance(struct mt__vectors *vectors, size_t bytes);
 void mt__vectors_free(struct mt__vectors *vectors);
 size_t mt__vectors_size(const struct iovec *vectors, size_t count);
 
+/* A FIFO, or a device: opening it may wait for its other end. */
+int mt__open_may_wait(const char *path);
+
 /* Coroutines of this hub that wait for the descriptor come back with -EBADF: it is about to be closed. */
 void mt__fd_closing(int fd);
 

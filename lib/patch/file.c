@@ -28,20 +28,25 @@ static int may_wait(int folder, const char *path, int flags)
     return !fstatat(folder, path, &stat, 0) && (S_ISFIFO(stat.st_mode) || S_ISCHR(stat.st_mode));
 }
 
-static int open_off(enum mt__name_number number, const long arguments[6])
-{
-    struct mt__patch_call call = mt__patch_begin();
-    long result = mt__off(number, arguments);
-
-    return (int)mt__patch_end(call, (int)result < 0 ? -errno : (int)result);
-}
-
 static int open_may_wait(int folder, const char *path, int flags)
 {
     int error = errno, result = may_wait(folder, path, flags);
 
     errno = error;
     return result;
+}
+
+int mt__open_may_wait(const char *path)
+{
+    return open_may_wait(AT_FDCWD, path, 0);
+}
+
+static int open_off(enum mt__name_number number, const long arguments[6])
+{
+    struct mt__patch_call call = mt__patch_begin();
+    long result = mt__off(number, arguments);
+
+    return (int)mt__patch_end(call, (int)result < 0 ? -errno : (int)result);
 }
 
 #define MODE(flags)                                                  \

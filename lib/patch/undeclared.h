@@ -7,6 +7,8 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -49,5 +51,33 @@ pid_t __wait(int *status);
 pid_t __waitpid(pid_t pid, int *status, int options);
 int __sigsuspend(const sigset_t *mask);
 int __sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
+
+int _IO_getc(FILE *stream);
+int _IO_putc(int byte, FILE *stream);
+int __uflow(FILE *stream);
+int __underflow(FILE *stream);
+int __overflow(FILE *stream, int byte);
+char *__fgets_chk(char *restrict buffer, size_t room, int size, FILE *restrict stream);
+char *__fgets_unlocked_chk(char *restrict buffer, size_t room, int size, FILE *restrict stream);
+ssize_t __getdelim(char **restrict line, size_t *restrict size, int delimiter, FILE *restrict stream);
+size_t __fread_chk(void *restrict buffer, size_t room, size_t size, size_t count, FILE *restrict stream);
+size_t __fread_unlocked_chk(void *restrict buffer, size_t room, size_t size, size_t count, FILE *restrict stream);
+int __isoc99_fscanf(FILE *stream, const char *format, ...);
+int __isoc99_scanf(const char *format, ...);
+int __isoc99_vfscanf(FILE *stream, const char *format, va_list list);
+int __isoc99_vscanf(const char *format, va_list list);
+int __isoc23_fscanf(FILE *stream, const char *format, ...);
+int __isoc23_scanf(const char *format, ...);
+int __isoc23_vfscanf(FILE *stream, const char *format, va_list list);
+int __isoc23_vscanf(const char *format, va_list list);
+int __printf_chk(int flag, const char *restrict format, ...);
+int __fprintf_chk(FILE *restrict stream, int flag, const char *restrict format, ...);
+int __vprintf_chk(int flag, const char *restrict format, va_list list);
+int __vfprintf_chk(FILE *restrict stream, int flag, const char *restrict format, va_list list);
+int __dprintf_chk(int fd, int flag, const char *restrict format, ...);
+int __vdprintf_chk(int fd, int flag, const char *restrict format, va_list list);
+int __vasprintf_chk(char **restrict text, int flag, const char *restrict format, va_list list);
+void __syslog_chk(int priority, int flag, const char *format, ...);
+void __vsyslog_chk(int priority, int flag, const char *format, va_list list);
 
 #endif
