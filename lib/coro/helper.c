@@ -233,6 +233,7 @@ void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm)
     if (!found)
         return;
     tell(helper);
+    hub->stale--;
     mt__arm_free(hub, arm);
 }
 

@@ -20,6 +20,7 @@
 
 #define BUDGET        64 /* switches, or as many as were ready, between two turns */
 #define PATIENCE      MT_MS(50)
+#define SETTLE        8 /* turns: one does, but for a helper that is just leaving its letter */
 #define PATIENCE_MOST MT_SEC(10)
 #define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
 
@@ -50,6 +51,14 @@ static struct mt__coro *take_ready(struct mt__hub *hub)
 
 static void turn(struct mt__hub *hub, int idle);
 
+/* Until the wakes that have met arms of those who had left are passed on, or as good as: nobody knows when the hub turns
+ * again, or whether. */
+static void settle(struct mt__hub *hub)
+{
+    for (int i = 0; hub->stale && i < SETTLE; i++)
+        turn(hub, 0);
+}
+
 static struct mt__coro *choose(struct mt__hub *hub)
 {
     struct mt__coro *next;
@@ -60,6 +69,8 @@ static struct mt__coro *choose(struct mt__hub *hub)
     }
     while (!(next = take_ready(hub)))
         turn(hub, 1);
+    if (next == &hub->root && hub->stale)
+        settle(hub);
     return next;
 }
 
@@ -265,6 +276,7 @@ static void forked(void)
     memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
     hub->table.count = hub->table.shared = 0;
     hub->new_links = NULL;
+    hub->stale = 0;
     hub->timers.count = 0;
     hub->ops = 0;
     hub->root_cancel.word = NULL;
@@ -311,6 +323,10 @@ static void end(void)
     while (hub->living_count) {
         struct mt__parked parked = {0};
         hub->root.parked = NULL;
+        mt__park_time(hub, &parked, mt_after(SLICE));
+    }
+    for (int i = 0; hub->stale && i < SETTLE; i++) {
+        struct mt__parked parked = {0};
         mt__park_time(hub, &parked, mt_after(SLICE));
     }
     mt__hook_set(NULL);

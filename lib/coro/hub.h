@@ -194,6 +194,7 @@ struct mt__hub {
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
     struct mt__arm *free_arms, *chunks;
+    size_t stale; /* arms that are under way still, but nobody waits: a wake that they get is somebody else's */
     struct mt__arm root_cancel;
     struct mt__letters letters;
     struct mt__helper *helpers;

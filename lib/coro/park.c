@@ -115,8 +115,10 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
     if (link) {
         link->arm = NULL;
         mt__parked_end(hub, link->parked, 0);
-    } else if (result == 0) {
-        mt__wake(arm->word, 1, arm->flags);
+    } else {
+        hub->stale--;
+        if (result == 0)
+            mt__wake(arm->word, 1, arm->flags);
     }
     mt__arm_free(hub, arm);
 }
@@ -124,6 +126,7 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
 static void disarm(struct mt__hub *hub, struct mt__arm *arm)
 {
     arm->link = NULL;
+    hub->stale++;
     if (hub->futex_by_loop)
         hub->loop->futex_cancel(hub, arm);
     else

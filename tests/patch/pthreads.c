@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
@@ -469,6 +470,42 @@ static void *call_onces(void *arg)
     return NULL;
 }
 
+static sem_t of_handler;
+
+static void post(int number)
+{
+    sem_post(&of_handler);
+}
+
+static void *wait_for_handler(void *arg)
+{
+    while (sem_wait(&of_handler)) {
+    }
+    return arg;
+}
+
+/* A handler may post. Once the thread waits, once main does. */
+static void signalled(void)
+{
+    const struct itimerval soon_once = {.it_value = {.tv_usec = 20000}};
+    const struct sigaction action = {.sa_handler = post};
+    pthread_t thread;
+
+    sem_init(&of_handler, 0, 0);
+    sigaction(SIGUSR1, &action, NULL);
+    thread = start(wait_for_handler, "posted");
+    usleep(1000);
+    kill(getpid(), SIGUSR1);
+    printf("%s\n", (char *)finish(thread));
+    sigaction(SIGALRM, &action, NULL);
+    alarm(0);
+    setitimer(ITIMER_REAL, &soon_once, NULL);
+    wait_for_handler(NULL);
+    signal(SIGALRM, SIG_DFL);
+    alarm(60);
+    printf("posted to main\n");
+}
+
 static void others(void)
 {
     struct timespec until = soon(CLOCK_REALTIME, 20), wrong = {0, -1};
@@ -516,6 +553,7 @@ static void others(void)
     for (int i = 0; i < COUNT; i++)
         finish(threads[i]);
     printf("\nonces %d agains %d\n", onces, agains);
+    signalled();
 }
 
 /* -- Keys --------------------------------------------------------------------------------------------------------- */

@@ -65,13 +65,16 @@ compile() # PROGRAM SOURCE FLAGS...
 same()
 {
     local name=$1 way status=0 jobs=()
-    local -A ways=([uring]=LINUXMT_LOOP=uring [epoll]=LINUXMT_LOOP=epoll [three-hubs]=LINUXMT_PATCH_HUBS=3)
+    local -A ways=([uring]="LINUXMT_LOOP=uring" [epoll]="LINUXMT_LOOP=epoll" [three-hubs]="LINUXMT_PATCH_HUBS=3"
+        [three-pthread-hubs]="LINUXMT_PATCH_HUBS=3 LINUXMT_LOOP=epoll LINUXMT_THREADS=pthread")
+    local -a environment
     shift
     mkdir "$scratch/$name.d"
     (timeout 60 "$@" >"$scratch/$name.d/plain" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/plain") &
     jobs=($!)
     for way in "${!ways[@]}"; do
-        (patched "${ways[$way]}" -- timeout 60 "$@" >"$scratch/$name.d/$way" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/$way") &
+        read -ra environment <<<"${ways[$way]}"
+        (patched "${environment[@]}" -- timeout 60 "$@" >"$scratch/$name.d/$way" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/$way") &
         jobs+=($!)
     done
     wait "${jobs[@]}"
@@ -116,7 +119,7 @@ fi
 wait_for()
 {
     for ((i = 0; i < 1200; i++)); do
-        grep -q "$2" "$1" && return
+        grep -q "$2" "$1" 2>/dev/null && return
         kill -0 "$3" 2>/dev/null || return 1
         sleep 0.05
     done
