@@ -131,4 +131,4 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_yield_from.3 %D%/man3/mt_yield_from_generator.3
 dist_mtman7_DATA = %D%/man7/liblinuxmt-patch.7 %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
 dist_man_MANS += %D%/man1/mtrace-deadlock.1 %D%/man1/mtrace-doctor.1
-dist_man_MANS += %D%/man1/mtrace.1 %D%/man1/mtrace-locks.1 %D%/man1/mtrace-sched.1 %D%/man1/mtrace-queues.1 %D%/man1/mtrace-pool.1 %D%/man5/mtrace-json.5
+dist_man_MANS += %D%/man1/mtrace.1 %D%/man1/mtrace-locks.1 %D%/man1/mtrace-sched.1 %D%/man1/mtrace-queues.1 %D%/man1/mtrace-pool.1 %D%/man1/mtrace-patch.1 %D%/man5/mtrace-json.5

@@ -254,7 +254,7 @@ EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
 LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
-PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t
+PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
 EXTRA_DIST += $(PATCH_TESTS) %D%/patch/nonblocking.txt %D%/patch/table.awk
@@ -293,7 +293,7 @@ check-unit:
 	$(MAKE) check TESTS='$(UNIT_TESTS) $(STRESS_TESTS)'
 
 # mtrace on stuck processes: the symbolizer, and live tests that need root for most of what they look at.
-STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t
+STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t %D%/live/patch.t
 EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
 if WITH_BPF
 TESTS += $(STUCK_TESTS)
