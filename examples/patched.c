@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ordinary blocking code in two coroutines: its sleep() is libc's, and lets the other one run. It takes three seconds, not
- * six. Built with $(pkg-config --cflags --libs linuxmt-patch).
+ * Ordinary blocking code in two coroutines: its sleep() is libc's, and lets the other one run. It takes three seconds,
+ * not six. Built with $(pkg-config --cflags --libs linuxmt-patch).
  */
 #include <linuxmt.h>
 #include <linuxmt/patch.h>

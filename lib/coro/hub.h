@@ -76,6 +76,7 @@ struct mt__poll {
     struct mt__poll *next, **link; /* the epoll loop's */
     int result;
     int done;
+    int given_up; /* by who waits; else what cancels it is mt_close */
 };
 
 /* A system call that the ring makes: what its submission entry is to hold. */

@@ -326,6 +326,8 @@ static void poll_complete(struct mt__hub *hub, struct mt__op *op, int result)
 
     hub->ops--;
     poll->done = 1;
+    if (result == -ECANCELED && !poll->given_up)
+        result = -EBADF;
     if (result != -ECANCELED)
         *poll->found = result < 0 ? (result == -EBADF ? POLLNVAL : POLLERR) : (short)result;
     mt__parked_end(hub, poll->parked, 0);
@@ -363,8 +365,10 @@ static int start_polls(struct mt__hub *hub, struct mt__poll *polls, struct pollf
 static void end_polls(struct mt__hub *hub, struct mt__poll *polls, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (!polls[i].done)
+        if (!polls[i].done) {
+            polls[i].given_up = 1;
             hub->loop->poll_cancel(hub, &polls[i]);
+        }
     for (unsigned i = 0; i < count; i++)
         while (!polls[i].done) {
             struct mt__parked parked = {0};

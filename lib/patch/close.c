@@ -105,16 +105,16 @@ static int is_plain(int from, int to)
     return mt__fd_is_nonblocking(to) && mt__fd_is_nonblocking(from);
 }
 
-#define SENDFILE(name)                                                                        \
-    MT__PATCHED ssize_t name(int to, int from, off_t *offset, size_t size)                    \
-    {                                                                                         \
-        struct mt__patch_call call;                                                           \
-        long result;                                                                          \
-        if (!mt__patched(SOCKET) || mt__fd_is_nonblocking(to))                                \
-            return mt__libc(name)(to, from, offset, size);                                    \
-        call = mt__patch_begin();                                                             \
-        result = mt__off_hub(name, to, from, (long)offset, (long)size);                       \
-        return mt__patch_end(call, result);                             \
+#define SENDFILE(name)                                                     \
+    MT__PATCHED ssize_t name(int to, int from, off_t *offset, size_t size) \
+    {                                                                      \
+        struct mt__patch_call call;                                        \
+        long result;                                                       \
+        if (!mt__patched(SOCKET) || mt__fd_is_nonblocking(to))             \
+            return mt__libc(name)(to, from, offset, size);                 \
+        call = mt__patch_begin();                                          \
+        result = mt__off_hub(name, to, from, (long)offset, (long)size);    \
+        return mt__patch_end(call, result);                                \
     }
 SENDFILE(sendfile)
 SENDFILE(sendfile64)

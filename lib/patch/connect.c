@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connections. Neither connect nor accept has a flag for an attempt that does not block, so where there is a ring it makes
- * the call (unless the descriptor is O_NONBLOCK: a ring waits also then). Elsewhere connect begins with O_NONBLOCK set for the moment, and is called once more when the socket has its
- * result, which both tells it and brings the socket into the state that a connect which waits leaves; accept asks poll
- * before it.
+ * Connections. Neither connect nor accept has a flag for an attempt that does not block, so where there is a ring it
+ * makes the call (unless the descriptor is O_NONBLOCK: a ring waits also then). Elsewhere connect begins with
+ * O_NONBLOCK set for the moment, and is called once more when the socket has its result, which both tells it and brings
+ * the socket into the state that a connect which waits leaves; accept asks poll before it.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"

@@ -43,7 +43,7 @@ static long look_up(enum mt__name_number number, void *function, const long argu
     return resolution.call.result;
 }
 
-#define LOOK_UP(name, ...) \
+#define LOOK_UP(name, ...)                                                         \
     look_up(MT__N_##name, mt__original(MT__N_##name), (const long[]){__VA_ARGS__}, \
             sizeof((const long[]){__VA_ARGS__}) / sizeof(long))
 

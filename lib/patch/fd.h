@@ -22,13 +22,13 @@ struct mt__block {
     mt_deadline deadline; /* of SO_RCVTIMEO or SO_SNDTIMEO */
 };
 
-#define MT__BLOCK_IN(fd, name)                \
-    {                                         \
-        fd, POLLIN, MT__N_##name, 0, 0        \
+#define MT__BLOCK_IN(fd, name)         \
+    {                                  \
+        fd, POLLIN, MT__N_##name, 0, 0 \
     }
-#define MT__BLOCK_OUT(fd, name)               \
-    {                                         \
-        fd, POLLOUT, MT__N_##name, 0, 0       \
+#define MT__BLOCK_OUT(fd, name)         \
+    {                                   \
+        fd, POLLOUT, MT__N_##name, 0, 0 \
     }
 
 /* It said -EAGAIN. 0: it is to be tried again; else the result: -EAGAIN (O_NONBLOCK, or the socket's timeout), ... */
@@ -38,8 +38,8 @@ mt_deadline mt__block_deadline(const struct mt__block *block);
 /* O_NONBLOCK, or a bad descriptor: the kernel's answer is what the caller wants. */
 int mt__fd_is_nonblocking(int fd);
 
-/* What the kernel makes of it, off the hub: any function of libc's whose arguments are integers and pointers, which both
- * of our ABIs pass alike. errno is set as it sets it. */
+/* What the kernel makes of it, off the hub: any function of libc's whose arguments are integers and pointers, which
+ * both of our ABIs pass alike. errno is set as it sets it. */
 struct mt__off_call {
     void *function;
     long arguments[6];

@@ -48,7 +48,8 @@ static struct job *take(void)
     return job;
 }
 
-/* The word is the caller's until it sees 1; the kernel is asked to wake an address, which need not be there any more. */
+/* The word is the caller's until it sees 1; the kernel is asked to wake an address, which need not be there any more.
+ */
 static void work(struct job *job)
 {
     errno = 0;
@@ -69,12 +70,9 @@ static int wait_for_job(uint32_t seen)
 static int run(void *arg)
 {
     struct job *job;
-    sigset_t all;
     uint32_t seen;
     int result = 0;
 
-    sigfillset(&all); /* handlers run in the program's own threads */
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
     mt__mini_acquire(&guard);
     for (;;) {
         job = take();
@@ -119,11 +117,15 @@ static int make_thread(void)
 {
     const struct mt_thread_options options = {.name = "off-hub", .daemon = 1, .stack_size = STACK};
     struct mt_task *task;
+    sigset_t all, before;
 
     threads++;
     idle++;
     mt__mini_release(&guard);
+    sigfillset(&all); /* it inherits them: handlers run in the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     task = mt_thread_spawn(run, NULL, &options);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     mt__mini_acquire(&guard);
     if (task) {
         mt_task_release(task);

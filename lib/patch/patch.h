@@ -11,12 +11,12 @@
  *         ...
  *     }
  *
- * mt__patched is the one branch that a call outside a hub costs: class off, or no coroutines in this thread. mt__libc is
- * what would have been called without us, with the type that libc's header gives it; names that no header declares are
- * declared in undeclared.h.
+ * mt__patched is the one branch that a call outside a hub costs: class off, or no coroutines in this thread. mt__libc
+ * is what would have been called without us, with the type that libc's header gives it; names that no header declares
+ * are declared in undeclared.h.
  *
- * The waits below park the caller; they return -errno and leave errno alone. mt__patch_return makes libc's convention of
- * it. A call that cannot wait in the hub is counted by mt__patch_pass(name) before it blocks the thread.
+ * The waits below park the caller; they return -errno and leave errno alone. mt__patch_return makes libc's convention
+ * of it. A call that cannot wait in the hub is counted by mt__patch_pass(name) before it blocks the thread.
  *
  * This header comes first: what distributions define for whole builds would rename or inline what is defined here.
  */
@@ -142,8 +142,8 @@ int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_de
 long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number);
 
 /* Runs fn(arg), which sets errno as it likes, in a thread of its own (one of a pool) while the caller waits in the hub;
- * errno is then the caller's. Cannot be cancelled, since fn uses the caller's memory. Without a thread to be had fn runs
- * here, and is counted as having passed. */
+ * errno is then the caller's. Cannot be cancelled, since fn uses the caller's memory. Without a thread to be had fn
+ * runs here, and is counted as having passed. */
 void mt__patch_off(void (*fn)(void *arg), void *arg, enum mt__name_number number);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting for children. One child is waited for by a descriptor of it, and then asked for; several, and what is not an
- * end (a stop), are waited for off the hub: a child is the process's, and not the thread's that made it. What waits inside
- * libc (system, pclose, wordexp) runs off the hub as a whole.
+ * end (a stop), are waited for off the hub: a child is the process's, and not the thread's that made it. What waits
+ * inside libc (system, pclose, wordexp) runs off the hub as a whole.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"

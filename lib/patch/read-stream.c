@@ -29,12 +29,12 @@ static int one_byte(enum mt__name_number number, FILE *stream)
     return result;
 }
 
-#define ONE_BYTE(name)                                       \
-    MT__PATCHED int name(FILE *stream)                       \
-    {                                                        \
-        if (!mt__patched(STDIO))                             \
-            return mt__libc(name)(stream);                   \
-        return one_byte(MT__N_##name, stream);               \
+#define ONE_BYTE(name)                         \
+    MT__PATCHED int name(FILE *stream)         \
+    {                                          \
+        if (!mt__patched(STDIO))               \
+            return mt__libc(name)(stream);     \
+        return one_byte(MT__N_##name, stream); \
     }
 #undef getc
 #undef getc_unlocked
@@ -95,34 +95,33 @@ static char *get_line(enum mt__name_number number, int size, FILE *stream, const
     return (char *)read_stream(number, stream, enough, 0, arguments);
 }
 
-#define FGETS(name)                                                                               \
-    MT__PATCHED char *name(char *restrict buffer, int size, FILE *restrict stream)                \
-    {                                                                                             \
-        if (!mt__patched(STDIO))                                                                  \
-            return mt__libc(name)(buffer, size, stream);                                          \
+#define FGETS(name)                                                                                     \
+    MT__PATCHED char *name(char *restrict buffer, int size, FILE *restrict stream)                      \
+    {                                                                                                   \
+        if (!mt__patched(STDIO))                                                                        \
+            return mt__libc(name)(buffer, size, stream);                                                \
         return get_line(MT__N_##name, size, stream, (const long[6]){(long)buffer, size, (long)stream}); \
     }
 FGETS(fgets)
 FGETS(fgets_unlocked)
 
-#define FGETS_CHK(name)                                                                               \
-    MT__PATCHED char *name(char *restrict buffer, size_t room, int size, FILE *restrict stream)       \
-    {                                                                                                 \
-        if (!mt__patched(STDIO))                                                                      \
-            return mt__libc(name)(buffer, room, size, stream);                                        \
-        return get_line(MT__N_##name, size, stream,                                                   \
-                        (const long[6]){(long)buffer, (long)room, size, (long)stream});               \
+#define FGETS_CHK(name)                                                                                             \
+    MT__PATCHED char *name(char *restrict buffer, size_t room, int size, FILE *restrict stream)                     \
+    {                                                                                                               \
+        if (!mt__patched(STDIO))                                                                                    \
+            return mt__libc(name)(buffer, room, size, stream);                                                      \
+        return get_line(MT__N_##name, size, stream, (const long[6]){(long)buffer, (long)room, size, (long)stream}); \
     }
 FGETS_CHK(__fgets_chk)
 FGETS_CHK(__fgets_unlocked_chk)
 
-#define GETDELIM(name)                                                                                         \
+#define GETDELIM(name)                                                                                          \
     MT__PATCHED ssize_t name(char **restrict line, size_t *restrict size, int delimiter, FILE *restrict stream) \
-    {                                                                                                          \
-        if (!mt__patched(STDIO))                                                                               \
-            return mt__libc(name)(line, size, delimiter, stream);                                              \
-        return read_stream(MT__N_##name, stream, has_line(stream, delimiter, SIZE_MAX), -1,                    \
-                           (const long[6]){(long)line, (long)size, delimiter, (long)stream});                  \
+    {                                                                                                           \
+        if (!mt__patched(STDIO))                                                                                \
+            return mt__libc(name)(line, size, delimiter, stream);                                               \
+        return read_stream(MT__N_##name, stream, has_line(stream, delimiter, SIZE_MAX), -1,                     \
+                           (const long[6]){(long)line, (long)size, delimiter, (long)stream});                   \
     }
 GETDELIM(getdelim)
 GETDELIM(__getdelim)
@@ -143,23 +142,23 @@ static int has_bytes(const FILE *stream, size_t size, size_t count)
 }
 
 #undef fread_unlocked
-#define FREAD(name)                                                                                     \
-    MT__PATCHED size_t name(void *restrict buffer, size_t size, size_t count, FILE *restrict stream)    \
-    {                                                                                                   \
-        if (!mt__patched(STDIO))                                                                        \
-            return mt__libc(name)(buffer, size, count, stream);                                         \
-        return (size_t)read_stream(MT__N_##name, stream, has_bytes(stream, size, count), 0,             \
+#define FREAD(name)                                                                                       \
+    MT__PATCHED size_t name(void *restrict buffer, size_t size, size_t count, FILE *restrict stream)      \
+    {                                                                                                     \
+        if (!mt__patched(STDIO))                                                                          \
+            return mt__libc(name)(buffer, size, count, stream);                                           \
+        return (size_t)read_stream(MT__N_##name, stream, has_bytes(stream, size, count), 0,               \
                                    (const long[6]){(long)buffer, (long)size, (long)count, (long)stream}); \
     }
 FREAD(fread)
 FREAD(fread_unlocked)
 
-#define FREAD_CHK(name)                                                                                              \
-    MT__PATCHED size_t name(void *restrict buffer, size_t room, size_t size, size_t count, FILE *restrict stream)    \
-    {                                                                                                                \
-        if (!mt__patched(STDIO))                                                                                     \
-            return mt__libc(name)(buffer, room, size, count, stream);                                                \
-        return (size_t)read_stream(MT__N_##name, stream, has_bytes(stream, size, count), 0,                          \
+#define FREAD_CHK(name)                                                                                               \
+    MT__PATCHED size_t name(void *restrict buffer, size_t room, size_t size, size_t count, FILE *restrict stream)     \
+    {                                                                                                                 \
+        if (!mt__patched(STDIO))                                                                                      \
+            return mt__libc(name)(buffer, room, size, count, stream);                                                 \
+        return (size_t)read_stream(MT__N_##name, stream, has_bytes(stream, size, count), 0,                           \
                                    (const long[6]){(long)buffer, (long)room, (long)size, (long)count, (long)stream}); \
     }
 FREAD_CHK(__fread_chk)
@@ -187,9 +186,8 @@ static void scan_run(void *arg)
 /* `number` is that of the form with a list. */
 static int scan(enum mt__name_number number, FILE *stream, const char *format, va_list list)
 {
-    struct scan scan = {.function = (int (*)(FILE *, const char *, va_list))mt__original(number),
-                        .stream = stream,
-                        .format = format};
+    struct scan scan = {
+        .function = (int (*)(FILE *, const char *, va_list))mt__original(number), .stream = stream, .format = format};
     struct mt__patch_call call;
     int way;
 
@@ -209,32 +207,32 @@ static int scan(enum mt__name_number number, FILE *stream, const char *format, v
     return scan.result;
 }
 
-#define SCANF(fscanf, scanf, vfscanf, vscanf)                            \
+#define SCANF(fscanf, scanf, vfscanf, vscanf)                               \
     MT__PATCHED int vfscanf(FILE *stream, const char *format, va_list list) \
-    {                                                                    \
-        return scan(MT__N_##vfscanf, stream, format, list);              \
-    }                                                                    \
-    MT__PATCHED int vscanf(const char *format, va_list list)             \
-    {                                                                    \
-        return scan(MT__N_##vfscanf, stdin, format, list);               \
-    }                                                                    \
-    MT__PATCHED int fscanf(FILE *stream, const char *format, ...)        \
-    {                                                                    \
-        va_list list;                                                    \
-        int result;                                                      \
-        va_start(list, format);                                          \
-        result = scan(MT__N_##vfscanf, stream, format, list);            \
-        va_end(list);                                                    \
-        return result;                                                   \
-    }                                                                    \
-    MT__PATCHED int scanf(const char *format, ...)                       \
-    {                                                                    \
-        va_list list;                                                    \
-        int result;                                                      \
-        va_start(list, format);                                          \
-        result = scan(MT__N_##vfscanf, stdin, format, list);             \
-        va_end(list);                                                    \
-        return result;                                                   \
+    {                                                                       \
+        return scan(MT__N_##vfscanf, stream, format, list);                 \
+    }                                                                       \
+    MT__PATCHED int vscanf(const char *format, va_list list)                \
+    {                                                                       \
+        return scan(MT__N_##vfscanf, stdin, format, list);                  \
+    }                                                                       \
+    MT__PATCHED int fscanf(FILE *stream, const char *format, ...)           \
+    {                                                                       \
+        va_list list;                                                       \
+        int result;                                                         \
+        va_start(list, format);                                             \
+        result = scan(MT__N_##vfscanf, stream, format, list);               \
+        va_end(list);                                                       \
+        return result;                                                      \
+    }                                                                       \
+    MT__PATCHED int scanf(const char *format, ...)                          \
+    {                                                                       \
+        va_list list;                                                       \
+        int result;                                                         \
+        va_start(list, format);                                             \
+        result = scan(MT__N_##vfscanf, stdin, format, list);                \
+        va_end(list);                                                       \
+        return result;                                                      \
     }
 
 /* What C programs of each standard call; the header makes one of the others of the plain name, so that one has to be

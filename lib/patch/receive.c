@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Receiving from sockets. MSG_WAITALL is waited for here, piece by piece; with MSG_PEEK, where the pieces stay, and with
- * MSG_OOB and MSG_ERRQUEUE, which never wait, it is the kernel's.
+ * Receiving from sockets. MSG_WAITALL is waited for here, piece by piece; with MSG_PEEK, where the pieces stay, and
+ * with MSG_OOB and MSG_ERRQUEUE, which never wait, it is the kernel's.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"
@@ -31,8 +31,8 @@ long mt__receive(struct mt__block *block, void *buffer, size_t size, int flags, 
     long result;
 
     for (;;) {
-        result = mt__sys(SYS_recvfrom, block->fd, (char *)buffer + done, size - done, flags | MSG_DONTWAIT, address,
-                         length);
+        result =
+            mt__sys(SYS_recvfrom, block->fd, (char *)buffer + done, size - done, flags | MSG_DONTWAIT, address, length);
         if (result == -EAGAIN) {
             result = mt__block(block);
             if (!result)
@@ -112,11 +112,6 @@ MT__PATCHED ssize_t recv(int fd, void *buffer, size_t size, int flags)
     return recvfrom(fd, buffer, size, flags, NULL, NULL);
 }
 
-MT__PATCHED ssize_t __recv(int fd, void *buffer, size_t size, int flags)
-{
-    return recv(fd, buffer, size, flags);
-}
-
 MT__PATCHED ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags)
 {
     if (!mt__patched(SOCKET) || size > room)
@@ -156,7 +151,7 @@ static long receive_messages(struct mt__block *block, struct mmsghdr *messages, 
     long result;
 
     while (done < count) {
-        result = mt__sys(SYS_recvmmsg, block->fd, messages + done, count - done,
+        result = mt__sys(SYS_recvmmsg, block->fd, messages + done, deadline == MT_FOREVER ? count - done : 1,
                          (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, NULL);
         if (result > 0) {
             done += (unsigned)result;

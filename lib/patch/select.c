@@ -2,8 +2,8 @@
  *
  * poll, select and epoll_wait. The kernel says what is ready, by the same call with no time to wait, before a wait and
  * after it; in between the hub waits for any of the descriptors. So revents, sets and errors are the kernel's, and
- * nothing is left behind by a timeout. With a signal mask, which is the thread's and not the coroutine's, it is the call
- * itself, off the hub.
+ * nothing is left behind by a timeout. With a signal mask, which is the thread's and not the coroutine's, it is the
+ * call itself, off the hub.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"
@@ -31,8 +31,21 @@ static int is_time(const struct timespec *timeout)
 
 /* -- poll --------------------------------------------------------------------------------------------------------- */
 
-/* Until one of them is ready. Errors and hang-ups are told of in any case, which not every loop knows. */
-static int wait_for_any(const struct pollfd *fds, nfds_t count, mt_deadline deadline, enum mt__name_number number)
+/* One that was closed meanwhile: its number may be another's by now. */
+static int closed(struct pollfd *fds, const struct pollfd *waited, nfds_t count)
+{
+    int found = 0;
+
+    for (nfds_t i = 0; i < count; i++)
+        found |= waited[i].revents & POLLNVAL;
+    for (nfds_t i = 0; found && i < count; i++)
+        fds[i].revents = waited[i].revents & POLLNVAL;
+    return found ? -EBADF : 0;
+}
+
+/* Until one of them is ready. -EBADF: one was closed, and its revents says so. Errors and hang-ups are told of in any
+ * case, which not every loop knows. */
+static int wait_for_any(struct pollfd *fds, nfds_t count, mt_deadline deadline, enum mt__name_number number)
 {
     struct mt__wait wait = {.reason = MT_WAIT_IO, .place = mt__names[number].name, .deadline = deadline};
     struct pollfd few[8], *copy = few;
@@ -47,12 +60,23 @@ static int wait_for_any(const struct pollfd *fds, nfds_t count, mt_deadline dead
     result = mt__wait_begin(&wait);
     if (!result) {
         result = mt__wait_round_fds(&wait, copy, (unsigned)count, deadline);
-        result = result == -ETIMEDOUT && !wait.limited ? (mt__wait_end(&wait, result), -ETIME)
-                                                       : mt__wait_end(&wait, result);
+        result =
+            result == -ETIMEDOUT && !wait.limited ? (mt__wait_end(&wait, result), -ETIME) : mt__wait_end(&wait, result);
+        if (!result)
+            result = closed(fds, copy, count);
     }
     if (copy != few)
         free(copy);
     return result;
+}
+
+static long count_ready(const struct pollfd *fds, nfds_t count)
+{
+    long ready = 0;
+
+    for (nfds_t i = 0; i < count; i++)
+        ready += fds[i].revents != 0;
+    return ready;
 }
 
 static long poll_until(struct pollfd *fds, nfds_t count, mt_deadline deadline, enum mt__name_number number)
@@ -63,9 +87,9 @@ static long poll_until(struct pollfd *fds, nfds_t count, mt_deadline deadline, e
         ready = mt__sys(SYS_ppoll, fds, count, &none, NULL, 0);
         if (ready || result == -ETIME)
             return ready;
-        if (result)
-            return result;
         result = wait_for_any(fds, count, deadline, number);
+        if (result && result != -ETIME)
+            return result == -EBADF ? count_ready(fds, count) : result;
     }
 }
 
@@ -76,8 +100,8 @@ MT__PATCHED int poll(struct pollfd *fds, nfds_t count, int timeout)
     if (!mt__patched(SELECT) || !timeout)
         return mt__libc(poll)(fds, count, timeout);
     call = mt__patch_begin();
-    return (int)mt__patch_end(
-        call, poll_until(fds, count, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_poll));
+    return (int)mt__patch_end(call,
+                              poll_until(fds, count, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_poll));
 }
 
 MT__PATCHED int __poll(struct pollfd *fds, nfds_t count, int timeout)
@@ -179,19 +203,19 @@ static long select_until(struct sets *sets, mt_deadline deadline, enum mt__name_
 {
     nfds_t count;
     struct pollfd *polls = as_polls(sets, &count);
-    long ready, result = polls ? 0 : -ENOMEM;
+    long ready = -ENOMEM, result = 0;
 
-    for (;;) {
+    while (polls) {
         ready = look(sets);
         if (ready > 0 || (!ready && result == -ETIME))
             copy_out(sets);
         if (ready || result == -ETIME)
             break;
-        if (result) {
+        result = wait_for_any(polls, count, deadline, number);
+        if (result && result != -ETIME) {
             ready = result;
             break;
         }
-        result = wait_for_any(polls, count, deadline, number);
     }
     free(polls);
     return ready;
@@ -267,8 +291,7 @@ MT__PATCHED int pselect(int count, fd_set *restrict reads, fd_set *restrict writ
 /* -- epoll_wait --------------------------------------------------------------------------------------------------- */
 
 /* An epoll descriptor is itself ready when it has events. */
-static long epoll_until(int fd, struct epoll_event *events, int most, mt_deadline deadline,
-                        enum mt__name_number number)
+static long epoll_until(int fd, struct epoll_event *events, int most, mt_deadline deadline, enum mt__name_number number)
 {
     long ready, result = 0;
 

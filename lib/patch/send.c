@@ -144,8 +144,3 @@ MT__PATCHED int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int f
     }
     return (int)mt__patch_end(call, done ? (long)done : result);
 }
-
-MT__PATCHED int __sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    return sendmmsg(fd, messages, count, flags);
-}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting for signals. Those that are accepted (sigwait) are waited for by a descriptor of them, and then accepted.
- * Those that are handled (pause, sigsuspend) are waited for off the hub, and handled there, in a thread that has the mask
- * while the hub's thread has none open: so only signals to the process end such a wait, and not those to the thread.
+ * Those that are handled (pause, sigsuspend) are waited for off the hub, and handled there, in a thread that has the
+ * mask while the hub's thread has none open: so only signals to the process end such a wait, and not those to the
+ * thread.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"
@@ -78,11 +79,6 @@ MT__PATCHED int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict i
         return mt__libc(sigtimedwait)(set, info, timeout);
     call = mt__patch_begin();
     return (int)mt__patch_end(call, accept_signal(set, info, deadline_of(timeout), MT__N_sigtimedwait));
-}
-
-MT__PATCHED int __sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
-{
-    return sigtimedwait(set, info, timeout);
 }
 
 /* -- Handlers ----------------------------------------------------------------------------------------------------- */

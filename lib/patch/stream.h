@@ -6,8 +6,8 @@
  *   MT__DIRECT   what it needs is in the stream's buffer, or its file does not wait: the call is made here
  *   MT__OFF      it may have to wait in the middle (for the rest of a line, for room): it is made off the hub
  *
- * Before either, a stream that has nothing is waited for in the hub, which can be cancelled. A stream that another thread
- * holds is used off the hub; one that the caller itself has locked (flockfile) can only be used here.
+ * Before either, a stream that has nothing is waited for in the hub, which can be cancelled. A stream that another
+ * thread holds is used off the hub; one that the caller itself has locked (flockfile) can only be used here.
  */
 #ifndef PATCH_STREAM_H
 #define PATCH_STREAM_H

@@ -3,10 +3,10 @@
  * read, write and their kin, on whatever the descriptor is:
  *
  *   a socket          as recvmsg and sendmsg without flags
- *   on a disk         what is in memory is read at once, and the rest off the hub. What is written goes to memory, and so
- *                     is written at once; off the hub if it is much, or is to be on the disk when the call returns
- *   anything else     tried with RWF_NOWAIT and waited for; where the file does not know that flag it is the plain call
- *                     once poll says ready, which for a pipe is good for PIPE_BUF bytes
+ *   on a disk         what is in memory is read at once, and the rest off the hub. What is written goes to memory, and
+ * so is written at once; off the hub if it is much, or is to be on the disk when the call returns anything else tried
+ * with RWF_NOWAIT and waited for; where the file does not know that flag it is the plain call once poll says ready,
+ * which for a pipe is good for PIPE_BUF bytes
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"
@@ -285,23 +285,23 @@ MT__PATCHED ssize_t __write(int fd, const void *buffer, size_t size)
     return write(fd, buffer, size);
 }
 
-#define VECTORS(name, writes)                                              \
+#define VECTORS(name, writes)                                                \
     MT__PATCHED ssize_t name(int fd, const struct iovec *vectors, int count) \
-    {                                                                      \
-        if (!ON || is_plain(fd, vectors, count, 0))                        \
-            return mt__libc(name)(fd, vectors, count);                     \
-        return move(MT__N_##name, writes, fd, vectors, count, -1, 0);      \
+    {                                                                        \
+        if (!ON || is_plain(fd, vectors, count, 0))                          \
+            return mt__libc(name)(fd, vectors, count);                       \
+        return move(MT__N_##name, writes, fd, vectors, count, -1, 0);        \
     }
 VECTORS(readv, 0)
 VECTORS(writev, 1)
 
 /* The 64 forms are the same call here: the offset is 64 bits wide in both. */
-#define AT(name, constant, writes)                                                           \
-    MT__PATCHED ssize_t name(int fd, constant void *buffer, size_t size, off_t offset)       \
-    {                                                                                        \
-        if (!ON || fd < 0 || !size || offset < 0)                                            \
-            return mt__libc(name)(fd, buffer, size, offset);                                 \
-        return move_one(MT__N_##name, writes, fd, buffer, size, offset);                     \
+#define AT(name, constant, writes)                                                     \
+    MT__PATCHED ssize_t name(int fd, constant void *buffer, size_t size, off_t offset) \
+    {                                                                                  \
+        if (!ON || fd < 0 || !size || offset < 0)                                      \
+            return mt__libc(name)(fd, buffer, size, offset);                           \
+        return move_one(MT__N_##name, writes, fd, buffer, size, offset);               \
     }
 #define NOTHING
 AT(pread, NOTHING, 0)
@@ -311,34 +311,34 @@ AT(pwrite, const, 1)
 AT(pwrite64, const, 1)
 AT(__pwrite64, const, 1)
 
-#define AT_CHECKED(name, plain)                                                                    \
-    MT__PATCHED ssize_t name(int fd, void *buffer, size_t size, off_t offset, size_t room)         \
-    {                                                                                              \
-        if (!ON || size > room)                                                                    \
-            return mt__libc(name)(fd, buffer, size, offset, room);                                 \
-        return plain(fd, buffer, size, offset);                                                    \
+#define AT_CHECKED(name, plain)                                                            \
+    MT__PATCHED ssize_t name(int fd, void *buffer, size_t size, off_t offset, size_t room) \
+    {                                                                                      \
+        if (!ON || size > room)                                                            \
+            return mt__libc(name)(fd, buffer, size, offset, room);                         \
+        return plain(fd, buffer, size, offset);                                            \
     }
 AT_CHECKED(__pread_chk, pread)
 AT_CHECKED(__pread64_chk, pread64)
 
-#define VECTORS_AT(name, writes)                                                            \
-    MT__PATCHED ssize_t name(int fd, const struct iovec *vectors, int count, off_t offset)  \
-    {                                                                                       \
-        if (!ON || offset < 0 || is_plain(fd, vectors, count, 0))                           \
-            return mt__libc(name)(fd, vectors, count, offset);                              \
-        return move(MT__N_##name, writes, fd, vectors, count, offset, 0);                   \
+#define VECTORS_AT(name, writes)                                                           \
+    MT__PATCHED ssize_t name(int fd, const struct iovec *vectors, int count, off_t offset) \
+    {                                                                                      \
+        if (!ON || offset < 0 || is_plain(fd, vectors, count, 0))                          \
+            return mt__libc(name)(fd, vectors, count, offset);                             \
+        return move(MT__N_##name, writes, fd, vectors, count, offset, 0);                  \
     }
 VECTORS_AT(preadv, 0)
 VECTORS_AT(preadv64, 0)
 VECTORS_AT(pwritev, 1)
 VECTORS_AT(pwritev64, 1)
 
-#define VECTORS_FLAGS(name, writes)                                                                    \
-    MT__PATCHED ssize_t name(int fd, const struct iovec *vectors, int count, off_t offset, int flags)  \
-    {                                                                                                  \
-        if (!ON || offset < -1 || is_plain(fd, vectors, count, flags))                                 \
-            return mt__libc(name)(fd, vectors, count, offset, flags);                                  \
-        return move(MT__N_##name, writes, fd, vectors, count, offset, flags);                          \
+#define VECTORS_FLAGS(name, writes)                                                                   \
+    MT__PATCHED ssize_t name(int fd, const struct iovec *vectors, int count, off_t offset, int flags) \
+    {                                                                                                 \
+        if (!ON || offset < -1 || is_plain(fd, vectors, count, flags))                                \
+            return mt__libc(name)(fd, vectors, count, offset, flags);                                 \
+        return move(MT__N_##name, writes, fd, vectors, count, offset, flags);                         \
     }
 VECTORS_FLAGS(preadv2, 0)
 VECTORS_FLAGS(preadv64v2, 0)

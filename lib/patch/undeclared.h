@@ -24,12 +24,10 @@ ssize_t __pwrite64(int fd, const void *buffer, size_t size, off_t offset);
 ssize_t __pread_chk(int fd, void *buffer, size_t size, off_t offset, size_t room);
 ssize_t __pread64_chk(int fd, void *buffer, size_t size, off_t offset, size_t room);
 
-ssize_t __recv(int fd, void *buffer, size_t size, int flags);
 ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int flags, struct sockaddr *address,
                        socklen_t *length);
 ssize_t __send(int fd, const void *buffer, size_t size, int flags);
-int __sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __connect(int fd, const struct sockaddr *address, socklen_t length);
 int __close(int fd);
 int __dup2(int fd, int number);
@@ -50,7 +48,6 @@ int __fcntl(int fd, int command, ...);
 pid_t __wait(int *status);
 pid_t __waitpid(pid_t pid, int *status, int options);
 int __sigsuspend(const sigset_t *mask);
-int __sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
 
 int _IO_getc(FILE *stream);
 int _IO_putc(int byte, FILE *stream);

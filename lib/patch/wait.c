@@ -30,9 +30,13 @@ int mt__patch_wait_fd(int fd, short events, mt_deadline deadline, const char *na
 {
     struct mt__wait wait = {
         .reason = MT_WAIT_IO, .object = (const void *)(intptr_t)fd, .place = name, .deadline = deadline};
+    struct pollfd look[2] = {{.fd = fd, .events = events}};
     int result = mt__wait_begin(&wait);
 
-    return result ? result : end(&wait, mt__wait_round_fd(&wait, fd, events, deadline));
+    if (result)
+        return result;
+    result = end(&wait, mt__wait_round_fds(&wait, look, 1, deadline));
+    return !result && look[0].revents & POLLNVAL ? -EBADF : result; /* closed: its number may be another's by now */
 }
 
 int mt__patch_wait_time(mt_deadline deadline, const char *name)

@@ -35,25 +35,25 @@ static long write_stream(enum mt__name_number number, FILE *stream, size_t size,
 }
 
 #undef fwrite_unlocked
-#define FWRITE(name)                                                                                            \
-    MT__PATCHED size_t name(const void *restrict buffer, size_t size, size_t count, FILE *restrict stream)      \
-    {                                                                                                           \
-        size_t bytes;                                                                                           \
-        if (!mt__patched(STDIO) || __builtin_mul_overflow(size, count, &bytes))                                 \
-            return mt__libc(name)(buffer, size, count, stream);                                                 \
-        return (size_t)write_stream(MT__N_##name, stream, bytes, 0, 0,                                          \
-                                    (const long[6]){(long)buffer, (long)size, (long)count, (long)stream});      \
+#define FWRITE(name)                                                                                       \
+    MT__PATCHED size_t name(const void *restrict buffer, size_t size, size_t count, FILE *restrict stream) \
+    {                                                                                                      \
+        size_t bytes;                                                                                      \
+        if (!mt__patched(STDIO) || __builtin_mul_overflow(size, count, &bytes))                            \
+            return mt__libc(name)(buffer, size, count, stream);                                            \
+        return (size_t)write_stream(MT__N_##name, stream, bytes, 0, 0,                                     \
+                                    (const long[6]){(long)buffer, (long)size, (long)count, (long)stream}); \
     }
 FWRITE(fwrite)
 FWRITE(fwrite_unlocked)
 
-#define FPUTS(name)                                                                               \
-    MT__PATCHED int name(const char *restrict text, FILE *restrict stream)                        \
-    {                                                                                             \
-        if (!mt__patched(STDIO))                                                                  \
-            return mt__libc(name)(text, stream);                                                  \
-        return (int)write_stream(MT__N_##name, stream, strlen(text), 0, EOF,                      \
-                                 (const long[6]){(long)text, (long)stream});                      \
+#define FPUTS(name)                                                          \
+    MT__PATCHED int name(const char *restrict text, FILE *restrict stream)   \
+    {                                                                        \
+        if (!mt__patched(STDIO))                                             \
+            return mt__libc(name)(text, stream);                             \
+        return (int)write_stream(MT__N_##name, stream, strlen(text), 0, EOF, \
+                                 (const long[6]){(long)text, (long)stream}); \
     }
 FPUTS(fputs)
 FPUTS(fputs_unlocked)
@@ -79,12 +79,12 @@ MT__PATCHED void perror(const char *text)
 
 #undef putc
 #undef putc_unlocked
-#define FPUTC(name)                                                                                           \
-    MT__PATCHED int name(int byte, FILE *stream)                                                              \
-    {                                                                                                         \
-        if (!mt__patched(STDIO))                                                                              \
-            return mt__libc(name)(byte, stream);                                                              \
-        return (int)write_stream(MT__N_##name, stream, 1, 0, EOF, (const long[6]){byte, (long)stream});       \
+#define FPUTC(name)                                                                                     \
+    MT__PATCHED int name(int byte, FILE *stream)                                                        \
+    {                                                                                                   \
+        if (!mt__patched(STDIO))                                                                        \
+            return mt__libc(name)(byte, stream);                                                        \
+        return (int)write_stream(MT__N_##name, stream, 1, 0, EOF, (const long[6]){byte, (long)stream}); \
     }
 FPUTC(fputc)
 FPUTC(putc)
@@ -122,14 +122,14 @@ static int flush_all(enum mt__name_number number)
     return (int)mt__patch_end(call, result < 0 ? -errno : 0);
 }
 
-#define FFLUSH(name)                                                                                     \
-    MT__PATCHED int name(FILE *stream)                                                                   \
-    {                                                                                                    \
-        if (!mt__patched(STDIO))                                                                         \
-            return mt__libc(name)(stream);                                                               \
-        if (!stream)                                                                                     \
-            return flush_all(MT__N_##name);                                                              \
-        return (int)write_stream(MT__N_##name, stream, 0, 1, EOF, (const long[6]){(long)stream});        \
+#define FFLUSH(name)                                                                              \
+    MT__PATCHED int name(FILE *stream)                                                            \
+    {                                                                                             \
+        if (!mt__patched(STDIO))                                                                  \
+            return mt__libc(name)(stream);                                                        \
+        if (!stream)                                                                              \
+            return flush_all(MT__N_##name);                                                       \
+        return (int)write_stream(MT__N_##name, stream, 0, 1, EOF, (const long[6]){(long)stream}); \
     }
 FFLUSH(fflush)
 FFLUSH(fflush_unlocked)
@@ -142,18 +142,17 @@ MT__PATCHED int fclose(FILE *stream)
     return (int)write_stream(MT__N_fclose, stream, 0, 1, EOF, (const long[6]){(long)stream});
 }
 
-#define FOPEN(name)                                                                                          \
-    MT__PATCHED FILE *name(const char *restrict path, const char *restrict mode)                             \
-    {                                                                                                        \
-        struct mt__patch_call call;                                                                          \
-        struct mt__off_call there = {.function = mt__original(MT__N_##name),                                 \
-                                     .arguments = {(long)path, (long)mode}};                                 \
-        if (!mt__patched(STDIO) || !mt__open_may_wait(path))                                                 \
-            return mt__libc(name)(path, mode);                                                               \
-        call = mt__patch_begin();                                                                            \
-        mt__patch_off(mt__off_call_run, &there, MT__N_##name);                                               \
-        mt__patch_end(call, there.result ? 0 : -there.error);                                                \
-        return (FILE *)there.result;                                                                         \
+#define FOPEN(name)                                                                                                  \
+    MT__PATCHED FILE *name(const char *restrict path, const char *restrict mode)                                     \
+    {                                                                                                                \
+        struct mt__patch_call call;                                                                                  \
+        struct mt__off_call there = {.function = mt__original(MT__N_##name), .arguments = {(long)path, (long)mode}}; \
+        if (!mt__patched(STDIO) || !mt__open_may_wait(path))                                                         \
+            return mt__libc(name)(path, mode);                                                                       \
+        call = mt__patch_begin();                                                                                    \
+        mt__patch_off(mt__off_call_run, &there, MT__N_##name);                                                       \
+        mt__patch_end(call, there.result ? 0 : -there.error);                                                        \
+        return (FILE *)there.result;                                                                                 \
     }
 FOPEN(fopen)
 FOPEN(fopen64)
@@ -222,12 +221,12 @@ static int print(enum mt__name_number number, FILE *stream, int flag, const char
     return print.result;
 }
 
-#define PASS_LIST(number, stream, flag)                          \
-    va_list list;                                                \
-    int result;                                                  \
-    va_start(list, format);                                      \
-    result = print(MT__N_##number, stream, flag, format, list);  \
-    va_end(list);                                                \
+#define PASS_LIST(number, stream, flag)                         \
+    va_list list;                                               \
+    int result;                                                 \
+    va_start(list, format);                                     \
+    result = print(MT__N_##number, stream, flag, format, list); \
+    va_end(list);                                               \
     return result;
 
 MT__PATCHED int vfprintf(FILE *restrict stream, const char *restrict format, va_list list)
@@ -240,15 +239,9 @@ MT__PATCHED int vprintf(const char *restrict format, va_list list)
     return print(MT__N_vfprintf, stdout, 0, format, list);
 }
 
-MT__PATCHED int fprintf(FILE *restrict stream, const char *restrict format, ...)
-{
-    PASS_LIST(vfprintf, stream, 0)
-}
+MT__PATCHED int fprintf(FILE *restrict stream, const char *restrict format, ...){PASS_LIST(vfprintf, stream, 0)}
 
-MT__PATCHED int printf(const char *restrict format, ...)
-{
-    PASS_LIST(vfprintf, stdout, 0)
-}
+MT__PATCHED int printf(const char *restrict format, ...){PASS_LIST(vfprintf, stdout, 0)}
 
 MT__PATCHED int __vfprintf_chk(FILE *restrict stream, int flag, const char *restrict format, va_list list)
 {
@@ -260,10 +253,8 @@ MT__PATCHED int __vprintf_chk(int flag, const char *restrict format, va_list lis
     return print(MT__N___vfprintf_chk, stdout, flag, format, list);
 }
 
-MT__PATCHED int __fprintf_chk(FILE *restrict stream, int flag, const char *restrict format, ...)
-{
-    PASS_LIST(__vfprintf_chk, stream, flag)
-}
+MT__PATCHED int __fprintf_chk(FILE *restrict stream, int flag, const char *restrict format,
+                              ...){PASS_LIST(__vfprintf_chk, stream, flag)}
 
 MT__PATCHED int __printf_chk(int flag, const char *restrict format, ...)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program of scenarios, ordinary blocking C, that print what calls returned. differential.t runs it in the main thread
- * with libc alone, and in a coroutine with libc's calls patched; what is printed must be the same. So nothing is printed
- * that may differ from run to run: no times, no addresses, no numbers of processes.
+ * A program of scenarios, ordinary blocking C, that print what calls returned. differential.t runs it in the main
+ * thread with libc alone, and in a coroutine with libc's calls patched; what is printed must be the same. So nothing is
+ * printed that may differ from run to run: no times, no addresses, no numbers of processes.
  *
  *     PROGRAM main|coro [SCENARIO]
  *
@@ -55,7 +55,7 @@ static void told(const char *what, long result)
 }
 #define TELL(call) told(#call, (long)(call))
 
-static int64_t now(void)
+static inline int64_t now(void)
 {
     struct timespec time;
 

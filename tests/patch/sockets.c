@@ -147,7 +147,7 @@ static void all(void)
     say("  %s\n", bytes);
     peer_end(peer);
     peer = peer_start(in_pieces, fds[1]);
-    TELL(recv(fds[0], bytes, 8, MSG_WAITALL | MSG_PEEK));
+    TELL(recv(fds[0], bytes, 8, MSG_WAITALL | MSG_PEEK) >= 4);
     TELL(recv(fds[0], bytes, 12, MSG_WAITALL));
     peer_end(peer);
     peer = peer_start(pieces_and_end, fds[1]);
@@ -219,12 +219,24 @@ static void all_is_written(void)
             abort();
         peer = peer_start(drain, fds[0]);
         switch (i) {
-        case 0: TELL(write(fds[1], many, MUCH)); break;
-        case 1: TELL(send(fds[1], many, MUCH, 0)); break;
-        case 2: TELL(writev(fds[1], vectors, 3)); break;
-        case 3: TELL(sendmsg(fds[1], &message, 0)); break;
-        case 4: TELL(write(fds[1], many, MUCH)); break;
-        case 5: TELL(writev(fds[1], vectors, 3)); break;
+        case 0:
+            TELL(write(fds[1], many, MUCH));
+            break;
+        case 1:
+            TELL(send(fds[1], many, MUCH, 0));
+            break;
+        case 2:
+            TELL(writev(fds[1], vectors, 3));
+            break;
+        case 3:
+            TELL(sendmsg(fds[1], &message, 0));
+            break;
+        case 4:
+            TELL(write(fds[1], many, MUCH));
+            break;
+        case 5:
+            TELL(writev(fds[1], vectors, 3));
+            break;
         }
         peer_end(peer);
         close_both(fds);
@@ -268,7 +280,7 @@ static void messages(void)
     struct mmsghdr headers[4];
     struct timespec time = {0, 1000000};
     struct peer *peer;
-    int fds[2];
+    int fds[2], count;
 
     pair(SOCK_DGRAM, fds);
     for (int i = 0; i < 4; i++) {
@@ -283,9 +295,12 @@ static void messages(void)
     say("  %s %u\n", buffers[2], headers[2].msg_len);
     peer_end(peer);
     peer = peer_start(in_pieces, fds[1]);
-    TELL(recvmmsg(fds[0], headers, 4, MSG_WAITFORONE, NULL));
+    count = recvmmsg(fds[0], headers, 4, MSG_WAITFORONE, NULL);
+    say("  one at least: %d\n", count >= 1);
     peer_end(peer);
-    TELL(recvmmsg(fds[0], headers, 4, MSG_DONTWAIT, NULL));
+    if (count < 3)
+        count += recvmmsg(fds[0], headers, 4, MSG_DONTWAIT, NULL);
+    say("  in all: %d\n", count);
     peer = peer_start(in_pieces, fds[1]);
     TELL(recvmmsg(fds[0], headers, 4, 0, &time));
     peer_end(peer);
