@@ -382,4 +382,4 @@ clean-kept:
 # Unchanged threaded programs, with liblinuxmt-patch preloaded.
 TESTS += %D%/patch/threads.t
 EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/threads-cxx.cc %D%/patch/mixed.c %D%/patch/echo-threads.c \
-	%D%/patch/echo-client.c %D%/patch/proxy.py %D%/patch/threads.py %D%/patch/sqlite.c
+	%D%/patch/echo-client.c %D%/patch/proxy.py %D%/patch/threads.py %D%/patch/sqlite.c %D%/model/lockline.pml

@@ -147,8 +147,8 @@ MT__PATCHED int pthread_barrier_wait(pthread_barrier_t *barrier)
     return mt__libc(pthread_barrier_wait)(barrier);
 }
 
-/* libc's is EBUSY-free: it waits for those who are on their way out, who may be coroutines of this thread. They are none
- * that wait, so they get there when it is their turn. */
+/* libc's is EBUSY-free: it waits for those who are on their way out, who may be coroutines of this thread. They are
+ * none that wait, so they get there when it is their turn. */
 MT__PATCHED int pthread_barrier_destroy(pthread_barrier_t *barrier)
 {
     struct words *words = words_of(barrier);

@@ -3,10 +3,9 @@
  * Conditions waited for in a hub. libc's own waiters are counted in groups that no stranger can join (and that change
  * from release to release), so who waits in a hub waits in our table, by the condition's address:
  *
- *   wait       enters the table, then gives the mutex back: whoever changes what is waited for does that with the mutex,
- *              and so finds him there
- *   signal     takes the first one out of the table; only if there is none it is libc's signal
- *   broadcast  takes all out, and is libc's broadcast too
+ *   wait       enters the table, then gives the mutex back: whoever changes what is waited for does that with the
+ * mutex, and so finds him there signal     takes the first one out of the table; only if there is none it is libc's
+ * signal broadcast  takes all out, and is libc's broadcast too
  *
  * A waiter that was taken out has been woken, whatever else has happened to it meanwhile: it returns 0.
  *
@@ -149,7 +148,8 @@ MT__PATCHED int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mu
 MT__PATCHED int pthread_cond_clockwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, clockid_t clock,
                                        const struct timespec *restrict time)
 {
-    return is_here() ? wait_until(cond, mutex, clock, time) : mt__libc(pthread_cond_clockwait)(cond, mutex, clock, time);
+    return is_here() ? wait_until(cond, mutex, clock, time)
+                     : mt__libc(pthread_cond_clockwait)(cond, mutex, clock, time);
 }
 
 /* Whoever waits in the table is woken by anybody, in a hub or not, and whatever is patched by now. */

@@ -85,7 +85,9 @@ MT__PATCHED int getnameinfo(const struct sockaddr *address, socklen_t length, ch
 {
     struct name_info info = {address, length, node_size, service_size, node, service, flags};
 
-    if (!mt__patched(DNS) || (flags & NI_NUMERICHOST && flags & NI_NUMERICSERV))
+    int asks = (node && node_size && !(flags & NI_NUMERICHOST)) || (service && service_size && !(flags & NI_NUMERICSERV));
+
+    if (!mt__patched(DNS) || !asks)
         return name_info(&info);
     return (int)look_up(MT__N_getnameinfo, (void *)name_info, (const long[]){(long)&info}, 1);
 }

@@ -44,7 +44,7 @@ static int make(pthread_key_t *key, void (*destroy)(void *value))
 }
 
 /* Before libc's: then the number may be another's. A key that was made behind our back is libc's to judge. */
-static int delete(pthread_key_t key)
+static int delete (pthread_key_t key)
 {
     if (key < PTHREAD_KEYS_MAX && keys[key].life % 2)
         __atomic_fetch_add(&keys[key].life, 1, __ATOMIC_RELEASE);
@@ -137,7 +137,7 @@ MT__PATCHED int pthread_key_create(pthread_key_t *key, void (*destroy)(void *val
 
 MT__PATCHED int pthread_key_delete(pthread_key_t key)
 {
-    return delete(key);
+    return delete (key);
 }
 
 MT__PATCHED void *pthread_getspecific(pthread_key_t key)
@@ -181,7 +181,7 @@ MT__PATCHED int tss_create(tss_t *key, tss_dtor_t destroy)
 
 MT__PATCHED void tss_delete(tss_t key)
 {
-    delete(key);
+    delete (key);
 }
 
 MT__PATCHED void *tss_get(tss_t key)

@@ -11,9 +11,9 @@
 #include <linuxmt/error.h>
 #include <string.h>
 
-#define BUCKETS  256
-#define LONGEST  MT_SEC(60) /* a wait without an end is cut into these */
-#define POLL     MT_US(200)
+#define BUCKETS   256
+#define LONGEST   MT_SEC(60) /* a wait without an end is cut into these */
+#define POLL      MT_US(200)
 #define POLL_MOST MT_MS(5)
 
 /* -- Waiting ------------------------------------------------------------------------------------------------------ */

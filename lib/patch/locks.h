@@ -39,7 +39,7 @@ void mt__lock_wake(uint32_t *word, unsigned n, unsigned flags);
 
 /* An absolute time of a clock. 0, or EINVAL (the nanoseconds, or a clock that futexes do not know). */
 int mt__lock_deadline(clockid_t clock, const struct timespec *time, mt_deadline *deadline);
-int mt__lock_clock(clockid_t clock);                 /* 0 or EINVAL */
+int mt__lock_clock(clockid_t clock);                   /* 0 or EINVAL */
 int mt__lock_nanoseconds(const struct timespec *time); /* 0 or EINVAL */
 
 /* One try of a lock that can only be polled (another process may give it back, or its waiters are the kernel's):
@@ -61,7 +61,7 @@ struct mt__waiter {
 
 extern size_t mt__waiters; /* of all objects */
 
-void mt__waiter_add(struct mt__waiter *waiter);    /* at the end of its object's line */
+void mt__waiter_add(struct mt__waiter *waiter);   /* at the end of its object's line */
 int mt__waiter_remove(struct mt__waiter *waiter); /* 1; 0: it has been woken */
 
 /* Wakes the first of an object, and those after it for which more(first, other) is not 0; more NULL: only the first.

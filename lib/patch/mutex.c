@@ -201,7 +201,8 @@ MT__PATCHED int pthread_mutex_timedlock(pthread_mutex_t *restrict mutex, const s
     return is_ours(mutex) ? lock_until(mutex, CLOCK_REALTIME, time) : lock_by_tries(mutex, CLOCK_REALTIME, time);
 }
 
-MT__PATCHED int pthread_mutex_clocklock(pthread_mutex_t *restrict mutex, clockid_t clock, const struct timespec *restrict time)
+MT__PATCHED int pthread_mutex_clocklock(pthread_mutex_t *restrict mutex, clockid_t clock,
+                                        const struct timespec *restrict time)
 {
     if (!mt__patched(LOCK))
         return mt__libc(pthread_mutex_clocklock)(mutex, clock, time);

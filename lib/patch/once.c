@@ -7,8 +7,8 @@
  *   another | 1        somebody called it in a process that this one was forked from: as 0
  *   2                  it has been called
  *
- * The generation is libc's own count of forks. It is read where libc writes it: into the word of a once of ours, while its
- * routine runs.
+ * The generation is libc's own count of forks. It is read where libc writes it: into the word of a once of ours, while
+ * its routine runs.
  */
 #include "patch/locks.h"
 

@@ -8,13 +8,13 @@
  * Life, by `references` (the thread's own, and its joiner's, which pthread_detach gives back):
  *
  *   made       spawned in its hub, or on its way to another's
- *   runs       its coroutine runs run() in thread.c; a coroutine that pthread_create did not make is adopted by the first
- *              call that asks who it is, and has no joiner
- *   ended      its keys' destructors have run, `ended` is 1 and whoever joins has been woken
+ *   runs       its coroutine runs run() in thread.c; a coroutine that pthread_create did not make is adopted by the
+ * first call that asks who it is, and has no joiner ended      its keys' destructors have run, `ended` is 1 and whoever
+ * joins has been woken
  *
- * Cancellation is deferred, as it is by default: `requested` and `disabled` are under the guard. A request that finds it
- * enabled kills the task: its wait, and each later one, comes back with -ECANCELED, and what was called then leaves by
- * mt__pthread_cancelled.
+ * Cancellation is deferred, as it is by default: `requested` and `disabled` are under the guard. A request that finds
+ * it enabled kills the task: its wait, and each later one, comes back with -ECANCELED, and what was called then leaves
+ * by mt__pthread_cancelled.
  */
 #ifndef PATCH_PTHREADS_H
 #define PATCH_PTHREADS_H
@@ -34,16 +34,16 @@ struct mt__pthread {
     int (*start_c11)(void *); /* not NULL: it is that */
     void *arg, *value;
     uint32_t references;
-    uint32_t detached;           /* 1: nobody joins it */
-    uint32_t ended;              /* a futex word */
-    struct mt__pthread *joiner;  /* who joins it; MT__JOINED_BY_THREAD: not one of ours */
-    struct mt__mini guard;       /* of the next three */
+    uint32_t detached;          /* 1: nobody joins it */
+    uint32_t ended;             /* a futex word */
+    struct mt__pthread *joiner; /* who joins it; MT__JOINED_BY_THREAD: not one of ours */
+    struct mt__mini guard;      /* of the next three */
     int requested, disabled, leaving;
-    int is_asynchronous;         /* what pthread_setcanceltype was told */
-    int unwinds;                 /* it can be left by pthread_exit: `base` is there */
-    jmp_buf base;                /* of run(), */
-    uintptr_t base_frame;        /* an address in its frame, */
-    __pthread_unwind_buf_t *cleanup; /* what pthread_cleanup_push has laid on the stack above it, innermost first, */
+    int is_asynchronous;                /* what pthread_setcanceltype was told */
+    int unwinds;                        /* it can be left by pthread_exit: `base` is there */
+    jmp_buf base;                       /* of run(), */
+    uintptr_t base_frame;               /* an address in its frame, */
+    __pthread_unwind_buf_t *cleanup;    /* what pthread_cleanup_push has laid on the stack above it, innermost first, */
     struct _Unwind_Exception unwinding; /* and what it is being unwound by */
     struct mt__key_block **keys;
     size_t stack_size;
@@ -83,6 +83,9 @@ static inline struct mt__pthread *mt__pthread_if_known(void) /* the same, of tho
 int mt__pthread_join(struct mt__pthread *thread, void **value, mt_deadline deadline);
 
 /* -- Cancellation (thread-exit.c) -------------------------------------------------------------------------------- */
+
+/* Whether it is main's thread, which has called pthread_exit and waits for the others. */
+int mt__pthread_has_left(pthread_t handle, void **value);
 
 void mt__pthread_leave(struct mt__pthread *thread, void *value) __attribute__((noreturn));
 

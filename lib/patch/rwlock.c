@@ -8,11 +8,13 @@
  * Both write (the table's count; the lock) and then look at what the other writes, so one of the two sees the other. A
  * woken one that fails has been overtaken by somebody who will unlock in his turn.
  *
- * libc tells by __cur_writer who unlocks: a writer's thread, or else a reader. A coroutine that writes has its own number
- * there while it holds the lock, so that libc's EDEADLK can be given to it and to no other of its thread; the thread's id
- * is put back for libc to see when it unlocks.
+ * libc tells by __cur_writer who unlocks: a writer's thread, or else a reader. A coroutine that writes has its own
+ * number there while it holds the lock, so that libc's EDEADLK can be given to it and to no other of its thread; the
+ * thread's id is put back for libc to see when it unlocks.
  *
  * Other processes cannot see the table: locks that they share are polled.
+ *
+ * tests/model/lockline.pml checks that nobody waits for ever beside a lock that is free.
  */
 #include "patch/locks.h"
 
@@ -135,7 +137,8 @@ MT__PATCHED int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
 
 MT__PATCHED int pthread_rwlock_timedrdlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict time)
 {
-    return mt__patched(LOCK) ? acquire(lock, READS, CLOCK_REALTIME, time) : mt__libc(pthread_rwlock_timedrdlock)(lock, time);
+    return mt__patched(LOCK) ? acquire(lock, READS, CLOCK_REALTIME, time)
+                             : mt__libc(pthread_rwlock_timedrdlock)(lock, time);
 }
 
 MT__PATCHED int pthread_rwlock_timedwrlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict time)
@@ -147,13 +150,15 @@ MT__PATCHED int pthread_rwlock_timedwrlock(pthread_rwlock_t *restrict lock, cons
 MT__PATCHED int pthread_rwlock_clockrdlock(pthread_rwlock_t *restrict lock, clockid_t clock,
                                            const struct timespec *restrict time)
 {
-    return mt__patched(LOCK) ? acquire(lock, READS, clock, time) : mt__libc(pthread_rwlock_clockrdlock)(lock, clock, time);
+    return mt__patched(LOCK) ? acquire(lock, READS, clock, time)
+                             : mt__libc(pthread_rwlock_clockrdlock)(lock, clock, time);
 }
 
 MT__PATCHED int pthread_rwlock_clockwrlock(pthread_rwlock_t *restrict lock, clockid_t clock,
                                            const struct timespec *restrict time)
 {
-    return mt__patched(LOCK) ? acquire(lock, WRITES, clock, time) : mt__libc(pthread_rwlock_clockwrlock)(lock, clock, time);
+    return mt__patched(LOCK) ? acquire(lock, WRITES, clock, time)
+                             : mt__libc(pthread_rwlock_clockwrlock)(lock, clock, time);
 }
 
 /* Whoever waits in the table is woken by anybody, in a hub or not, and whatever is patched by now. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is asked of a thread that is a coroutine, and told to it. What the kernel knows of threads is said of the one that
- * carries its hub: signals go there (and are handled on the stack of whatever runs), as do processors and their clocks.
- * Each takes libc's way for libc's threads.
+ * What is asked of a thread that is a coroutine, and told to it. What the kernel knows of threads is said of the one
+ * that carries its hub: signals go there (and are handled on the stack of whatever runs), as do processors and their
+ * clocks. Each takes libc's way for libc's threads.
  */
 #include "patch/pthreads.h"
 

@@ -2,12 +2,13 @@
  *
  * How a coroutine that is a thread is left: pthread_exit, and cancellation.
  *
- * Its stack is unwound by force, as libc does it with a thread's: by the unwinder, which runs what C++ and GNU C's cleanup
- * attribute have to be run; and before it leaves a frame in which pthread_cleanup_push has laid its buffer, a jump
- * into that, whose handler comes back here by __pthread_unwind_next. When it is through, a jump to run() in thread.c.
+ * Its stack is unwound by force, as libc does it with a thread's: by the unwinder, which runs what C++ and GNU C's
+ * cleanup attribute have to be run; and before it leaves a frame in which pthread_cleanup_push has laid its buffer, a
+ * jump into that, whose handler comes back here by __pthread_unwind_next. When it is through, a jump to run() in
+ * thread.c.
  *
- * The buffers' list is a coroutine's own: libc's would be that of all coroutines of a thread. A buffer lies in its frame,
- * so it is being left when the unwinder has come to a frame whose stack begins above it.
+ * The buffers' list is a coroutine's own: libc's would be that of all coroutines of a thread. A buffer lies in its
+ * frame, so it is being left when the unwinder has come to a frame whose stack begins above it.
  */
 #include "patch/pthreads.h"
 #include "patch/locks.h"
@@ -59,7 +60,8 @@ static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exc
 {
     struct mt__pthread *thread = arg;
     __pthread_unwind_buf_t *cleanup = thread->cleanup;
-    struct __jmp_buf_tag *volatile target; /* the head of one: without a signal mask, which longjmp does not look for then */
+    struct __jmp_buf_tag
+        *volatile target; /* the head of one: without a signal mask, which longjmp does not look for then */
     uintptr_t here = actions & _UA_END_OF_STACK ? UINTPTR_MAX : unwinder.stack_of(context);
 
     if (cleanup && here > (uintptr_t)cleanup) {
@@ -96,12 +98,29 @@ void mt__pthread_leave(struct mt__pthread *thread, void *value)
     unwind(thread);
 }
 
+/* The first thread, once it has left what it carries to itself. It ends only after those who may join it. */
+static pthread_t left_main;
+static void *left_value;
+
+int mt__pthread_has_left(pthread_t handle, void **value)
+{
+    if (__atomic_load_n(&left_main, __ATOMIC_ACQUIRE) != handle)
+        return 0;
+    if (value)
+        *value = left_value;
+    return 1;
+}
+
 MT__PATCHED void pthread_exit(void *value)
 {
     struct mt__pthread *thread = mt__pthread_here();
 
     if (thread)
         mt__pthread_leave(thread, value);
+    if (mt__hub && mt__sys(SYS_gettid) == getpid()) {
+        left_value = value;
+        __atomic_store_n(&left_main, mt__libc(pthread_self)(), __ATOMIC_RELEASE);
+    }
     mt__libc(pthread_exit)(value);
 }
 

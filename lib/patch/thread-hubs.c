@@ -39,10 +39,10 @@ static struct hub {
     uint32_t word; /* one more with each order */
 } hubs[MOST];
 
-static uint32_t living;                 /* of all hubs */
-static __thread uint32_t living_here;   /* of this thread's */
+static uint32_t living;               /* of all hubs */
+static __thread uint32_t living_here; /* of this thread's */
 static __thread int is_carrier;
-static int is_orphan;                   /* forked by a coroutine: the thread that carried its hub is not here */
+static int is_orphan; /* forked by a coroutine: the thread that carried its hub is not here */
 static pthread_key_t leaving;
 static int has_key;
 

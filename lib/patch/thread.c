@@ -270,6 +270,8 @@ static int join_thread(pthread_t handle, void **value, mt_deadline deadline)
 
     while ((result = mt__libc(pthread_tryjoin_np)(handle, value)) == EBUSY) {
         mt__pthread_point();
+        if (mt__pthread_has_left(handle, value))
+            return 0;
         if (mt__lock_poll(&tries, deadline))
             return ETIMEDOUT;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The other side of echo-threads: opens COUNT connections to a port of this machine, all at once, sends a line of its own
- * through each, and looks at what comes back. Says "open" when all are there and have had an answer, and closes them
- * when its input ends.
+ * The other side of echo-threads: opens COUNT connections to a port of this machine, all at once, sends a line of its
+ * own through each, and looks at what comes back. Says "open" when all are there and have had an answer, and closes
+ * them when its input ends.
  */
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What pthread.h, semaphore.h and threads.h do, told in a way that does not depend on who runs when: tests/patch/threads.t
- * runs it with and without the patch, and the two must say the same. The argument names a part.
+ * What pthread.h, semaphore.h and threads.h do, told in a way that does not depend on who runs when:
+ * tests/patch/threads.t runs it with and without the patch, and the two must say the same. The argument names a part.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -330,7 +330,8 @@ static void *read_and_write(void *arg)
         int writes = (i + (int)(intptr_t)arg) % 4 == 0;
         if (writes) {
             pthread_rwlock_wrlock(&book.lock);
-            if (__atomic_add_fetch(&book.writers, 1, __ATOMIC_SEQ_CST) != 1 || __atomic_load_n(&book.readers, __ATOMIC_SEQ_CST))
+            if (__atomic_add_fetch(&book.writers, 1, __ATOMIC_SEQ_CST) != 1 ||
+                __atomic_load_n(&book.readers, __ATOMIC_SEQ_CST))
                 __atomic_store_n(&book.wrong, 1, __ATOMIC_SEQ_CST);
             book.writes++;
         } else {
@@ -1002,12 +1003,24 @@ static void *late(void *arg)
     return NULL;
 }
 
+static void *join_main(void *arg)
+{
+    void *value;
+
+    SAY(pthread_join(*(pthread_t *)arg, &value));
+    printf("main left %s\n", (char *)value);
+    start(late, NULL);
+    start(late, NULL);
+    return NULL;
+}
+
 static void leave_main(void)
 {
-    start(late, NULL);
-    start(late, NULL);
-    fflush(stdout);
-    pthread_exit(NULL);
+    static pthread_t self;
+
+    self = pthread_self();
+    start(join_main, &self);
+    pthread_exit("this");
 }
 
 int main(int argc, char **argv)
@@ -1015,8 +1028,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*part)(void);
-    } parts[] = {{"mutexes", mutexes}, {"conditions", conditions}, {"rwlocks", rwlocks},     {"others", others},
-                 {"keyed", keyed},     {"threads", threads},       {"processes", processes}, {"leave_main", leave_main}};
+    } parts[] = {{"mutexes", mutexes},     {"conditions", conditions}, {"rwlocks", rwlocks},
+                 {"others", others},       {"keyed", keyed},           {"threads", threads},
+                 {"processes", processes}, {"leave_main", leave_main}};
 
     alarm(60);
     setvbuf(stdout, NULL, _IOLBF, 0); /* so that a crash is seen where it happens */

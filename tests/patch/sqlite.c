@@ -72,7 +72,9 @@ int main(int argc, char **argv)
             abort();
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    run(common, "SELECT way, COUNT(*), COUNT(DISTINCT thread * 1000 + number) AS distinct_rows FROM rows GROUP BY way ORDER BY way",
+    run(common,
+        "SELECT way, COUNT(*), COUNT(DISTINCT thread * 1000 + number) AS distinct_rows FROM rows GROUP BY way ORDER BY "
+        "way",
         print);
     run(common, "PRAGMA integrity_check", print);
     sqlite3_close(common);

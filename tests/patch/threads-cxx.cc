@@ -15,7 +15,10 @@
 
 struct says {
     const char *text;
-    ~says() { std::printf("destroyed: %s\n", text); }
+    ~says()
+    {
+        std::printf("destroyed: %s\n", text);
+    }
 };
 
 static void in_c(void *text)
