@@ -23,7 +23,7 @@ enum mt_patch_class {
     MT_PATCH_STDIO = 32,   /* fgets, fread, printf, ... */
     MT_PATCH_PROCESS = 64, /* waitpid, system, pclose, ... */
     MT_PATCH_SIGNAL = 128, /* sigwait, pause, ... */
-    MT_PATCH_THREAD = 256, /* pthread_create makes coroutines */
+    MT_PATCH_THREAD = 256, /* pthread_create makes coroutines; turns LOCK on too */
     MT_PATCH_LOCK = 512,   /* pthread_mutex_lock, sem_wait, ... */
     MT_PATCH_ALL = 1023,
 };

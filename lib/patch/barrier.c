@@ -98,7 +98,7 @@ static int move_round(struct words *words, uint32_t place, uint32_t *round)
 {
     uint32_t complete = place - place % words->count;
 
-    *round = __atomic_load_n(&words->round, __ATOMIC_RELAXED);
+    *round = __atomic_load_n(&words->round, __ATOMIC_ACQUIRE);
     while (*round + words->count <= place) {
         if (!__atomic_compare_exchange_n(&words->round, round, complete, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             continue;
@@ -129,10 +129,9 @@ static int wait_here(struct words *words)
     if (!move_round(words, place, &round)) {
         while (round < place) {
             wait_while(words, &words->round, round);
-            round = __atomic_load_n(&words->round, __ATOMIC_RELAXED);
+            round = __atomic_load_n(&words->round, __ATOMIC_ACQUIRE);
         }
     }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     leave(words, most);
     return place % count ? 0 : PTHREAD_BARRIER_SERIAL_THREAD;
 }

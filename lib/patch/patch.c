@@ -95,6 +95,9 @@ int mt_patch(unsigned classes)
         return -EINVAL;
     if (!is_before_libc())
         return -ENOTSUP;
+    if (classes &
+        MT_PATCH_THREAD) /* a lock that one coroutine holds, and another waits for in the kernel, stays held */
+        classes |= MT_PATCH_LOCK;
     __atomic_fetch_or(&mt__patch_on, classes, __ATOMIC_RELEASE);
     return 0;
 }

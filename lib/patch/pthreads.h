@@ -79,8 +79,7 @@ static inline struct mt__pthread *mt__pthread_if_known(void) /* the same, of tho
     return mt__hub ? mt__hub->current->pthread : NULL;
 }
 
-/* Waits for the end of one of ours, and takes it. 0, or an error of pthread_join's. */
-int mt__pthread_join(struct mt__pthread *thread, void **value, mt_deadline deadline);
+void mt__pthread_drop(struct mt__pthread *thread); /* a reference */
 
 /* -- Cancellation (thread-exit.c) -------------------------------------------------------------------------------- */
 

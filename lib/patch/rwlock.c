@@ -44,12 +44,16 @@ static int both_read(int first, int other)
     return first == READS && other == READS;
 }
 
+/* After an unlock of libc's, which on x86-64 ends in an instruction that is a full barrier. */
 static void wake(pthread_rwlock_t *lock)
 {
-#if !defined(__x86_64__) /* there libc's unlock ends in an instruction that is a full barrier */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#if defined(__x86_64__)
+    size_t waiters = __atomic_load_n(&mt__waiters, __ATOMIC_SEQ_CST);
+#else
+    size_t waiters = __atomic_fetch_add(&mt__waiters, 0, __ATOMIC_SEQ_CST);
 #endif
-    if (__atomic_load_n(&mt__waiters, __ATOMIC_SEQ_CST))
+
+    if (waiters)
         mt__waiters_wake(lock, both_read);
 }
 
