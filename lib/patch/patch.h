@@ -26,6 +26,9 @@
 #undef _FORTIFY_SOURCE
 #undef _FILE_OFFSET_BITS
 #undef _TIME_BITS
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1 /* libc's headers then define no functions of their own */
+#endif
 
 #include "coro/hub.h"
 
