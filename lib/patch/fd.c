@@ -33,16 +33,23 @@ mt_deadline mt__block_deadline(const struct mt__block *block)
     return timeout_of(block->fd, block->events);
 }
 
+int mt__block_ask(struct mt__block *block)
+{
+    if (block->known)
+        return 0;
+    if (mt__fd_is_nonblocking(block->fd))
+        return -EAGAIN;
+    block->deadline = timeout_of(block->fd, block->events);
+    block->known = 1;
+    return 0;
+}
+
 int mt__block(struct mt__block *block)
 {
-    int result;
+    int result = mt__block_ask(block);
 
-    if (!block->known) {
-        if (mt__fd_is_nonblocking(block->fd))
-            return -EAGAIN;
-        block->deadline = timeout_of(block->fd, block->events);
-        block->known = 1;
-    }
+    if (result)
+        return result;
     result = mt__patch_wait_fd(block->fd, block->events, block->deadline, mt__names[block->number].name);
     return result == -ETIME ? -EAGAIN : result;
 }

@@ -33,6 +33,9 @@ struct mt__block {
 
 /* It said -EAGAIN. 0: it is to be tried again; else the result: -EAGAIN (O_NONBLOCK, or the socket's timeout), ... */
 int mt__block(struct mt__block *block);
+
+/* Only asks the descriptor: 0, its call may wait until block->deadline, or -EAGAIN. */
+int mt__block_ask(struct mt__block *block);
 mt_deadline mt__block_deadline(const struct mt__block *block);
 
 /* O_NONBLOCK, or a bad descriptor: the kernel's answer is what the caller wants. */

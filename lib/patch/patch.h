@@ -26,6 +26,9 @@
 #undef _FORTIFY_SOURCE
 #undef _FILE_OFFSET_BITS
 #undef _TIME_BITS
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1 /* libc's headers then define no functions of their own */
+#endif
 
 #include "coro/hub.h"
 
@@ -139,6 +142,7 @@ int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_de
 
 /* Has the hub's ring make the call: its result; -ENOSYS: there is no ring, or it does not know the call; -ETIME, ... as
  * above. */
+int mt__patch_has_ring(void);
 long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number);
 
 /* Runs fn(arg), which sets errno as it likes, in a thread of its own (one of a pool) while the caller waits in the hub;

@@ -6,8 +6,10 @@
 #include "patch/fd.h"
 #include "patch/undeclared.h"
 
+#include <linux/io_uring.h>
 #include <time.h>
 
+#define MOST    0x7ffff000u /* bytes that the kernel takes in one call */
 #define AT_ONCE (MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)
 
 static int is_stream(int fd)
@@ -24,6 +26,22 @@ static int is_enough(const struct mt__block *block, long got, size_t size, int f
     return got <= 0 || (size_t)got >= size || !(flags & MSG_WAITALL) || !is_stream(block->fd);
 }
 
+/* It would block, and there is a ring: that makes the call. */
+static long receive_later(struct mt__block *block, void *buffer, size_t size, int flags)
+{
+    struct mt__io io = {.opcode = IORING_OP_RECV,
+                        .fd = block->fd,
+                        .address = (uint64_t)(uintptr_t)buffer,
+                        .length = size < MOST ? (uint32_t)size : MOST,
+                        .flags = (uint32_t)flags};
+    long result = mt__block_ask(block);
+
+    if (result)
+        return result;
+    result = mt__patch_ring(&io, block->deadline, block->number);
+    return result == -ETIME ? -EAGAIN : result;
+}
+
 long mt__receive(struct mt__block *block, void *buffer, size_t size, int flags, struct sockaddr *address,
                  socklen_t *length)
 {
@@ -33,7 +51,9 @@ long mt__receive(struct mt__block *block, void *buffer, size_t size, int flags, 
     for (;;) {
         result =
             mt__sys(SYS_recvfrom, block->fd, (char *)buffer + done, size - done, flags | MSG_DONTWAIT, address, length);
-        if (result == -EAGAIN) {
+        if (result == -EAGAIN && !address && !(flags & MSG_WAITALL) && mt__patch_has_ring()) {
+            result = receive_later(block, buffer, size, flags);
+        } else if (result == -EAGAIN) {
             result = mt__block(block);
             if (!result)
                 continue;

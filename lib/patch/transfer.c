@@ -247,9 +247,9 @@ static long move(enum mt__name_number number, int writes, int fd, const struct i
 
 #define ON mt__patched_classes(MT_PATCH_SOCKET | MT_PATCH_FILE)
 
-static long move_one(enum mt__name_number number, int writes, int fd, const void *buffer, size_t size, off_t offset)
+static long move_one(enum mt__name_number number, int writes, int fd, void *buffer, size_t size, off_t offset)
 {
-    const struct iovec vector = {(void *)(uintptr_t)buffer, size};
+    const struct iovec vector = {buffer, size};
 
     return move(number, writes, fd, &vector, 1, offset, 0);
 }
@@ -277,7 +277,7 @@ MT__PATCHED ssize_t write(int fd, const void *buffer, size_t size)
 {
     if (!ON || fd < 0 || !size)
         return mt__libc(write)(fd, buffer, size);
-    return move_one(MT__N_write, 1, fd, buffer, size, -1);
+    return move_one(MT__N_write, 1, fd, (void *)(uintptr_t)buffer, size, -1);
 }
 
 MT__PATCHED ssize_t __write(int fd, const void *buffer, size_t size)
@@ -296,12 +296,12 @@ VECTORS(readv, 0)
 VECTORS(writev, 1)
 
 /* The 64 forms are the same call here: the offset is 64 bits wide in both. */
-#define AT(name, constant, writes)                                                     \
-    MT__PATCHED ssize_t name(int fd, constant void *buffer, size_t size, off_t offset) \
-    {                                                                                  \
-        if (!ON || fd < 0 || !size || offset < 0)                                      \
-            return mt__libc(name)(fd, buffer, size, offset);                           \
-        return move_one(MT__N_##name, writes, fd, buffer, size, offset);               \
+#define AT(name, constant, writes)                                                          \
+    MT__PATCHED ssize_t name(int fd, constant void *buffer, size_t size, off_t offset)      \
+    {                                                                                       \
+        if (!ON || fd < 0 || !size || offset < 0)                                           \
+            return mt__libc(name)(fd, buffer, size, offset);                                \
+        return move_one(MT__N_##name, writes, fd, (void *)(uintptr_t)buffer, size, offset); \
     }
 #define NOTHING
 AT(pread, NOTHING, 0)

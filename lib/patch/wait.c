@@ -66,6 +66,11 @@ int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_de
     return end(&wait, result);
 }
 
+int mt__patch_has_ring(void)
+{
+    return mt__hub->loop->io != NULL;
+}
+
 long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number)
 {
     struct mt__wait wait = {.reason = MT_WAIT_IO,

@@ -156,8 +156,6 @@ int main(int argc, char **argv)
     int status = 0;
 
     only = argc > 2 ? argv[2] : NULL;
-    setvbuf(stdout, NULL, _IOFBF, 65536);
-    alarm(0);
     if (argc > 1 && !strcmp(argv[1], "coro"))
         status = in_coroutine();
     else
