@@ -23,7 +23,7 @@ static int is_mine(const FILE *stream)
 {
     const struct stream_lock *lock = stream->_lock;
 
-    return lock && lock->owner == (void *)pthread_self();
+    return lock && lock->owner == (void *)mt__libc(pthread_self)();
 }
 
 static int way(FILE *stream, int way)
