@@ -976,6 +976,53 @@ static void *fork_here(void *arg)
     return NULL;
 }
 
+static int ends[2];
+
+static void *read_pipe(void *arg)
+{
+    char text[8] = "";
+
+    sem_post(&ready);
+    printf("read %zd", read(ends[0], text, sizeof text));
+    printf(" %s\n", text);
+    return NULL;
+}
+
+/* What a child does with its descriptors is no concern of those who wait for them here. */
+static void *close_in_child(void *arg)
+{
+    char *const command[] = {"true", NULL};
+    int status = 0;
+    pid_t child = vfork();
+
+    if (!child) {
+        close(ends[0]);
+        close(ends[1]);
+        execvp(command[0], command);
+        _exit(1);
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    printf("status %d\n", status);
+    return NULL;
+}
+
+static void wait_beside_vfork(void)
+{
+    pthread_t reader;
+
+    if (pipe(ends))
+        abort();
+    sem_init(&ready, 0, 0);
+    reader = start(read_pipe, NULL);
+    sem_wait(&ready);
+    usleep(2000);
+    finish(start(close_in_child, NULL));
+    if (write(ends[1], "there", 6) != 6)
+        printf("nobody reads\n");
+    finish(reader);
+}
+
 static void processes(void)
 {
     int status = 0;
@@ -992,6 +1039,7 @@ static void processes(void)
     }
     printf("%ld %ld %ld, status %d\n", page->count, page->written, page->turn, status);
     finish(start(fork_here, NULL));
+    wait_beside_vfork();
 }
 
 /* -- The end of main ---------------------------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Python's threading, to be run with and without the patch: the output must be the same.
 import queue
+import socket
+import subprocess
 import threading
 import time
 
@@ -107,3 +109,34 @@ for thread in threads:
     thread.join()
 print("local", all(seen), hasattr(local, "value"))
 print("idents", len({thread.ident for thread in threads}) > 0, threading.active_count())
+
+outputs = [None] * 5
+
+
+def run(number):
+    outputs[number] = subprocess.check_output(["echo", str(number)], timeout=60)
+
+
+threads = [threading.Thread(target=run, args=(i,)) for i in range(5)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("processes", outputs)
+
+here, there = socket.socketpair()
+
+
+def answer():
+    while data := there.recv(100):
+        there.sendall(data.upper())
+
+
+thread = threading.Thread(target=answer)
+thread.start()
+for number in range(50):
+    here.sendall(b"hello %d" % number)
+    assert here.recv(100) == b"HELLO %d" % number
+here.close()
+thread.join()
+print("answered")

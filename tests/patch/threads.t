@@ -29,6 +29,7 @@ if [[ ${mt_sanitizer:-none} != none ]]; then
 fi
 
 read -ra cc <<<"${CC:-cc}"
+python=$(command -v /usr/bin/python3 || command -v python3 || true)
 read -ra cxx <<<"${CXX:-c++}"
 number=0
 uring=(LINUXMT_LOOP=uring)
@@ -173,23 +174,23 @@ fi
 proxy() # COUNT LOOP
 {
     local origin server port
-    python3 "$here/proxy.py" origin >"$scratch/origin.out" 2>&1 &
+    "$python" "$here/proxy.py" origin >"$scratch/origin.out" 2>&1 &
     origin=$!
     jobs_left+=("$origin")
     wait_for "$scratch/origin.out" port $origin || return 1
-    port=$(python3 "$here/proxy.py" port)
+    port=$("$python" "$here/proxy.py" port)
     printf 'Port %s\nListen 127.0.0.1\nTimeout 60\nMaxClients 2000\nLogLevel Error\nLogFile "%s"\n' "$port" "$scratch/proxy.log" >"$scratch/proxy.conf"
     patched LINUXMT_LOOP="$2" -- tinyproxy -d -c "$scratch/proxy.conf" >"$scratch/proxy.out" 2>&1 &
     server=$!
     jobs_left+=("$server")
-    timeout 100 python3 "$here/proxy.py" ask "$port" "$(sed -n 's/^port //p' "$scratch/origin.out")" "$1" "$server" >"$scratch/client.out" 2>&1 || return 1
+    timeout 100 "$python" "$here/proxy.py" ask "$port" "$(sed -n 's/^port //p' "$scratch/origin.out")" "$1" "$server" >"$scratch/client.out" 2>&1 || return 1
     kill "$server" "$origin"
     wait "$server" || true
     wait "$origin" || true
     (($(sed -n 's/^threads //p' "$scratch/client.out") < 5))
 }
 
-if command -v tinyproxy >/dev/null && command -v python3 >/dev/null; then
+if command -v tinyproxy >/dev/null && [[ -n $python ]]; then
     loops=(uring)
     [[ -z ${MT_TEST_SHARE:-} ]] || loops=(uring epoll)
     for loop in "${loops[@]}"; do
@@ -202,8 +203,8 @@ else
     verdict "tinyproxy" 0 "tinyproxy or python3 is not there"
 fi
 
-if command -v python3 >/dev/null; then
-    same python python3 "$here/threads.py"
+if [[ -n $python ]]; then
+    same python "$python" "$here/threads.py"
 else
     verdict "python3" 0 "it is not there"
 fi
