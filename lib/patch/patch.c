@@ -96,6 +96,8 @@ int mt_patch(unsigned classes)
     if (!is_before_libc())
         return -ENOTSUP;
     __atomic_fetch_or(&mt__patch_on, classes, __ATOMIC_RELEASE);
+    if (classes & MT_PATCH_SIGNAL)
+        mt__patch_handlers();
     return 0;
 }
 
