@@ -126,6 +126,43 @@ void mt__hub_ring(struct mt__hub *hub)
         mt__sys(SYS_write, hub->letters.bell, &one, sizeof one);
 }
 
+void mt__hub_interrupt(unsigned flags)
+{
+    struct mt__hub *hub = mt__hub;
+
+    if (!hub)
+        return;
+    __atomic_store_n(&hub->letters.interrupted_at, mt_now(), __ATOMIC_RELAXED);
+    __atomic_fetch_or(&hub->letters.interrupted, flags, __ATOMIC_SEQ_CST);
+    mt__hub_ring(hub);
+}
+
+static int interrupt(struct mt__hub *hub, const struct mt__coro *coro, uint32_t flags)
+{
+    struct mt__parked *parked = coro->parked;
+
+    if (!parked || !parked->wait || !(parked->wait->flags & flags) ||
+        parked->wait->since > __atomic_load_n(&hub->letters.interrupted_at, __ATOMIC_RELAXED))
+        return 0;
+    mt__parked_end(hub, parked, -EINTR);
+    return 1;
+}
+
+/* One, as one of a process's threads would be: the thread's own first. */
+static void interrupt_one(struct mt__hub *hub)
+{
+    uint32_t flags;
+
+    if (!__atomic_load_n(&hub->letters.interrupted, __ATOMIC_RELAXED))
+        return;
+    flags = __atomic_exchange_n(&hub->letters.interrupted, 0, __ATOMIC_SEQ_CST);
+    if (interrupt(hub, &hub->root, flags))
+        return;
+    for (const struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        if (interrupt(hub, coro, flags))
+            return;
+}
+
 static void expire(struct mt__hub *hub)
 {
     struct mt__timer *timer;
@@ -150,7 +187,8 @@ static void sleep_in_loop(struct mt__hub *hub)
         until = stuck_at;
     __atomic_store_n(&hub->letters.sleeping, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&hub->letters.killed, __ATOMIC_SEQ_CST) ||
-        __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST))
+        __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&hub->letters.interrupted, __ATOMIC_SEQ_CST))
         until = MT_NOWAIT;
     hub->sleeps++;
     hub->loop->turn(hub, until);
@@ -203,6 +241,7 @@ static void turn(struct mt__hub *hub, int idle)
         sleep_in_loop(hub);
     else
         hub->loop->turn(hub, MT_NOWAIT);
+    interrupt_one(hub);
     read_letters(hub);
     expire(hub);
 }

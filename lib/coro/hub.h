@@ -174,10 +174,12 @@ struct mt__coro {
 
 /* Anybody's: what other threads leave for the hub. */
 struct mt__letters {
-    struct mt__coro *killed; /* a stack; each with a reference */
-    struct mt__arm *woken;   /* from the helpers */
-    uint32_t sleeping;       /* the hub is asleep, or about to be: ring */
-    int bell;                /* an eventfd */
+    struct mt__coro *killed;    /* a stack; each with a reference */
+    struct mt__arm *woken;      /* from the helpers */
+    uint32_t sleeping;          /* the hub is asleep, or about to be: ring */
+    uint32_t interrupted;       /* a signal handler has run in its thread: which waits that may end */
+    mt_deadline interrupted_at; /* waits that began later have not been interrupted */
+    int bell;                   /* an eventfd */
 };
 
 struct mt__hub {
@@ -219,6 +221,8 @@ void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse);
 
 void mt__hub_ready(struct mt__hub *hub, struct mt__coro *coro); /* puts it at the end of the ready list */
 void mt__hub_ring(struct mt__hub *hub);                         /* anybody's: it has letters */
+/* For a signal handler, which has run in this thread: the next turn ends one of the waits with these flags. */
+MT__SEAM void mt__hub_interrupt(unsigned flags);
 void mt__hub_bury(struct mt__coro *corpse);
 
 /* park.c */

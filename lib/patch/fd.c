@@ -50,7 +50,8 @@ int mt__block(struct mt__block *block)
 
     if (result)
         return result;
-    result = mt__patch_wait_fd(block->fd, block->events, block->deadline, mt__names[block->number].name);
+    result = mt__patch_wait_fd(block->fd, block->events, block->deadline == MT_FOREVER ? 0 : MT__WAIT_INTERRUPT_ALWAYS,
+                               block->deadline, mt__names[block->number].name);
     return result == -ETIME ? -EAGAIN : result;
 }
 

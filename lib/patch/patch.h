@@ -92,6 +92,9 @@ static inline int mt__patched_classes(unsigned classes)
 
 #define mt__patched(class) mt__patched_classes(MT_PATCH_##class)
 
+/* Handlers of signals are to be seen from now on. */
+void mt__patch_handlers(void);
+
 /* Counts a call that is going to block the hub's thread. */
 void mt__patch_passes(enum mt__name_number number);
 #define mt__patch_pass(name) mt__patch_passes(MT__N_##name)
@@ -130,9 +133,10 @@ static inline struct mt__patch_call mt__patch_begin(void)
 /* libc's way to return: -1 and errno, or the result with errno as it was. */
 long mt__patch_end(struct mt__patch_call call, long result);
 
-/* Until the descriptor has one of the events. 0; -ETIME: the deadline; -ECANCELED: killed; -ETIMEDOUT: a timeout of the
+/* Until the descriptor has one of the events. flags: MT__WAIT_INTERRUPT, or _ALWAYS as what signal(7) says is never
+ * restarted. 0; -ETIME: the deadline; -ECANCELED: killed; -ETIMEDOUT: a timeout of the
  * task's; -EINTR; -EBADF. */
-int mt__patch_wait_fd(int fd, short events, mt_deadline deadline, const char *name);
+int mt__patch_wait_fd(int fd, short events, unsigned flags, mt_deadline deadline, const char *name);
 
 /* Until a time. Never 0: -ETIME is the deadline; else as above. */
 int mt__patch_wait_time(mt_deadline deadline, const char *name);

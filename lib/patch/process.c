@@ -30,7 +30,7 @@ static int wait_for_end(pid_t pid, enum mt__name_number number)
 
     if (fd < 0)
         return 1;
-    result = mt__patch_wait_fd((int)fd, POLLIN, MT_FOREVER, mt__names[number].name);
+    result = mt__patch_wait_fd((int)fd, POLLIN, 0, MT_FOREVER, mt__names[number].name);
     mt__sys(SYS_close, fd);
     return result;
 }
@@ -108,7 +108,7 @@ static int waitid_in_hub(idtype_t type, id_t id, siginfo_t *info, int options)
         if (type == P_PID)
             result = wait_for_end((pid_t)id, MT__N_waitid);
         else if ((int)type == 3)
-            result = mt__patch_wait_fd((int)id, POLLIN, MT_FOREVER, "waitid");
+            result = mt__patch_wait_fd((int)id, POLLIN, 0, MT_FOREVER, "waitid");
         if (result < 0)
             return (int)result;
     }

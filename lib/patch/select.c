@@ -47,7 +47,10 @@ static int closed(struct pollfd *fds, const struct pollfd *waited, nfds_t count)
  * case, which not every loop knows. */
 static int wait_for_any(struct pollfd *fds, nfds_t count, mt_deadline deadline, enum mt__name_number number)
 {
-    struct mt__wait wait = {.reason = MT_WAIT_IO, .place = mt__names[number].name, .deadline = deadline};
+    struct mt__wait wait = {.flags = MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS,
+                            .reason = MT_WAIT_IO,
+                            .place = mt__names[number].name,
+                            .deadline = deadline};
     struct pollfd few[8], *copy = few;
     int result;
 
@@ -301,7 +304,7 @@ static long epoll_until(int fd, struct epoll_event *events, int most, mt_deadlin
             return ready;
         if (result)
             return result;
-        result = mt__patch_wait_fd(fd, POLLIN, deadline, mt__names[number].name);
+        result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
     }
 }
 

@@ -36,7 +36,7 @@ static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline dead
             signal = -errno;
             break;
         }
-        result = mt__patch_wait_fd(fd, POLLIN, deadline, mt__names[number].name);
+        result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
     }
     if (fd >= 0)
         mt__sys(SYS_close, fd);

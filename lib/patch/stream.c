@@ -51,7 +51,7 @@ static size_t waits(const FILE *stream)
 
 static int wait_for(FILE *stream, short events, enum mt__name_number number)
 {
-    return mt__patch_wait_fd(stream->_fileno, events, MT_FOREVER, mt__names[number].name);
+    return mt__patch_wait_fd(stream->_fileno, events, 0, MT_FOREVER, mt__names[number].name);
 }
 
 int mt__stream_input(FILE *stream, int enough, int one_byte, enum mt__name_number number)

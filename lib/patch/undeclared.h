@@ -47,6 +47,7 @@ int __fcntl(int fd, int command, ...);
 
 pid_t __wait(int *status);
 pid_t __waitpid(pid_t pid, int *status, int options);
+int __sigaction(int signal, const struct sigaction *action, struct sigaction *before);
 int __sigsuspend(const sigset_t *mask);
 
 int _IO_getc(FILE *stream);

@@ -4,6 +4,8 @@
  */
 #include "patch/patch.h"
 
+#define ALWAYS (MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS)
+
 long mt__patch_end(struct mt__patch_call call, long result)
 {
     call.coro->inside = 0;
@@ -26,10 +28,13 @@ static int end(struct mt__wait *wait, int result)
     return own ? -ETIME : result;
 }
 
-int mt__patch_wait_fd(int fd, short events, mt_deadline deadline, const char *name)
+int mt__patch_wait_fd(int fd, short events, unsigned flags, mt_deadline deadline, const char *name)
 {
-    struct mt__wait wait = {
-        .reason = MT_WAIT_IO, .object = (const void *)(intptr_t)fd, .place = name, .deadline = deadline};
+    struct mt__wait wait = {.flags = flags | MT__WAIT_INTERRUPT,
+                            .reason = MT_WAIT_IO,
+                            .object = (const void *)(intptr_t)fd,
+                            .place = name,
+                            .deadline = deadline};
     struct pollfd look[2] = {{.fd = fd, .events = events}};
     int result = mt__wait_begin(&wait);
 
@@ -43,7 +48,7 @@ int mt__patch_wait_time(mt_deadline deadline, const char *name)
 {
     uint32_t never = 0;
     struct mt__wait wait = {
-        .word = &never, .flags = MT__WAIT_TIME, .reason = MT_WAIT_SLEEP, .place = name, .deadline = deadline};
+        .word = &never, .flags = MT__WAIT_TIME | ALWAYS, .reason = MT_WAIT_SLEEP, .place = name, .deadline = deadline};
     int result = mt__wait_begin(&wait);
 
     if (result)
@@ -73,7 +78,8 @@ int mt__patch_has_ring(void)
 
 long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number)
 {
-    struct mt__wait wait = {.reason = MT_WAIT_IO,
+    struct mt__wait wait = {.flags = deadline == MT_FOREVER ? MT__WAIT_INTERRUPT : ALWAYS,
+                            .reason = MT_WAIT_IO,
                             .object = (const void *)(intptr_t)io->fd,
                             .place = mt__names[number].name,
                             .deadline = deadline};

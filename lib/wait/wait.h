@@ -20,8 +20,11 @@
 enum {
     MT__WAIT_SHARED =
         1, /* the word is in memory that several processes map (or that the kernel wakes: a thread's tid word) */
-    MT__WAIT_NOCANCEL = 2, /* a killed task waits here all the same: a condition that has to get its lock back */
-    MT__WAIT_TIME = 4,     /* nobody wakes the word: only time, or a kill, ends the wait */
+    MT__WAIT_NOCANCEL = 2,  /* a killed task waits here all the same: a condition that has to get its lock back */
+    MT__WAIT_TIME = 4,      /* nobody wakes the word: only time, or a kill, ends the wait */
+    MT__WAIT_INTERRUPT = 8, /* a coroutine's, and its thread's own beside coroutines: a signal handler without
+                        SA_RESTART that runs while all wait ends one of these, with -EINTR */
+    MT__WAIT_INTERRUPT_ALWAYS = 16, /* the same with any handler */
 };
 
 struct mt__wait {

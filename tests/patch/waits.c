@@ -417,9 +417,93 @@ static void signals(void)
     sigaction(SIGUSR1, &before, NULL);
 }
 
+static volatile int over;
+
+/* To the process, of which the caller's thread alone takes it. */
+static void interrupt_once(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pause_ms(10);
+    kill(getpid(), SIGUSR1);
+}
+
+/* Until it has been told of: the other side may not have come to its call yet. */
+static void interrupts(int fd)
+{
+    do
+        interrupt_once();
+    while (!over);
+}
+
+static void interrupts_and_writes(int fd)
+{
+    interrupt_once();
+    pause_ms(10);
+    if (write(fd, "x", 1) != 1)
+        abort();
+}
+
+#define INTERRUPTED(call)                  \
+    do {                                   \
+        over = 0;                          \
+        peer = peer_start(interrupts, -1); \
+        TELL(call);                        \
+        over = 1;                          \
+        peer_end(peer);                    \
+    } while (0)
+
+static void is_interrupted(int flags)
+{
+    struct sigaction action = {.sa_handler = handle, .sa_flags = flags}, before, ours;
+    struct pollfd look;
+    struct timespec minute = {60, 0}, left = {0, 0};
+    struct timeval limit = {60, 0};
+    struct peer *peer;
+    char byte;
+    int pair[2];
+
+    sigaction(SIGUSR1, &action, &before);
+    sigaction(SIGUSR1, NULL, &ours);
+    say("  the handler is ours: %d\n", ours.sa_handler == handle && (ours.sa_flags & SA_RESTART) == flags);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+        abort();
+    look = (struct pollfd){.fd = pair[0], .events = POLLIN};
+    INTERRUPTED(poll(&look, 1, -1));
+    INTERRUPTED(nanosleep(&minute, &left));
+    say("  some is left: %d\n", left.tv_sec > 0);
+    INTERRUPTED(sleep(60) > 0);
+    if (flags) {
+        peer = peer_start(interrupts_and_writes, pair[1]);
+        TELL(read(pair[0], &byte, 1));
+        peer_end(peer);
+    } else {
+        INTERRUPTED(read(pair[0], &byte, 1));
+        INTERRUPTED(recv(pair[0], &byte, 1, MSG_WAITALL));
+    }
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    INTERRUPTED(recv(pair[0], &byte, 1, 0));
+    sigaction(SIGUSR1, &before, NULL);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void interrupted(void)
+{
+    is_interrupted(0);
+}
+
+static void restarted(void)
+{
+    is_interrupted(SA_RESTART);
+}
+
 static const struct scenario scenarios[] = {
-    {"sleep", sleeping},    {"poll", polling},   {"poll of many", many_polls},
-    {"select", selecting},  {"epoll", epolling}, {"names", names},
-    {"children", children}, {"shells", shells},  {"fork", forks},
-    {"signals", signals},   {NULL, NULL},
+    {"sleep", sleeping}, {"poll", polling},    {"poll of many", many_polls}, {"select", selecting},
+    {"epoll", epolling}, {"names", names},     {"children", children},       {"shells", shells},
+    {"fork", forks},     {"signals", signals}, {"EINTR", interrupted},       {"SA_RESTART", restarted},
+    {NULL, NULL},
 };
