@@ -24,7 +24,7 @@ int mt__lock_round(struct mt__wait *wait, uint32_t expected)
     int result;
 
     result = mt__wait_round(wait, expected, until == MT_FOREVER ? mt_after(LONGEST) : until);
-    if (result == -ECANCELED || (result == -ETIMEDOUT && until != MT_FOREVER))
+    if (result == -ECANCELED || result == -EINTR || (result == -ETIMEDOUT && until != MT_FOREVER))
         return result;
     return 0;
 }

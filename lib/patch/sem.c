@@ -6,8 +6,9 @@
  *   value > 0             -> value - 1, and one waiter less
  *   value 0               sleeps on the lower half
  *
- * So sem_post stays libc's, also in a signal handler, in a thread without a hub, and in another process. That the words
- * are as described is looked at once.
+ * A signal that is handled meanwhile ends the wait with EINTR; unless it is to restart calls, and there is no end of
+ * time, as with futex(2). So sem_post stays libc's, also in a signal handler, in a thread without a hub, and in another
+ * process. That the words are as described is looked at once.
  */
 #include "patch/locks.h"
 #include "patch/pthreads.h"
@@ -71,7 +72,8 @@ static int take(struct words *words, uint64_t waiters)
 static int wait_for_post(struct words *words, mt_deadline deadline)
 {
     struct mt__wait wait = {.word = (uint32_t *)&words->both,
-                            .flags = words->is_shared ? MT__WAIT_SHARED : 0,
+                            .flags = (words->is_shared ? MT__WAIT_SHARED : 0) |
+                                     (deadline == MT_FOREVER ? MT__WAIT_INTERRUPT : MT__WAIT_INTERRUPT_ALWAYS),
                             .reason = MT_WAIT_SEM,
                             .object = words,
                             .deadline = deadline};

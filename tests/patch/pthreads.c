@@ -485,6 +485,24 @@ static void *wait_for_handler(void *arg)
     return arg;
 }
 
+static void do_nothing(int number) {}
+
+static void interrupted(int flags, int timed)
+{
+    const struct itimerval soon_often = {.it_interval = {.tv_usec = 20000}, .it_value = {.tv_usec = 20000}},
+                           never = {0};
+    const struct sigaction action = {.sa_handler = do_nothing, .sa_flags = flags};
+    struct timespec until = soon(CLOCK_REALTIME, 50000);
+
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &soon_often, NULL); /* often: the first may come too soon */
+    if (timed)
+        SAY(said(sem_timedwait(&of_handler, &until)));
+    else
+        SAY(said(sem_wait(&of_handler)));
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
 /* A handler may post. Once the thread waits, once main does. */
 static void signalled(void)
 {
@@ -502,9 +520,12 @@ static void signalled(void)
     alarm(0);
     setitimer(ITIMER_REAL, &soon_once, NULL);
     wait_for_handler(NULL);
+    printf("posted to main\n");
+    interrupted(0, 0);
+    interrupted(0, 1);
+    interrupted(SA_RESTART, 1);
     signal(SIGALRM, SIG_DFL);
     alarm(60);
-    printf("posted to main\n");
 }
 
 static void others(void)
