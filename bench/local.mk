@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers. bench/connections has
 # no peer: it shows that a million connections leave nothing behind.
-BENCHES = bench/connections bench/coro bench/lock bench/pool bench/process bench/queue bench/sleepers bench/sync \
+BENCHES = bench/connections bench/coro bench/lock bench/patch bench/pool bench/process bench/queue bench/sleepers bench/sync \
 	bench/thread bench/threadpool bench/trace
 if HAVE_URING
 BENCHES += bench/echo bench/echo-server
@@ -60,6 +60,9 @@ bench_lock_CPPFLAGS = $(AM_CPPFLAGS) $(NSYNC_CPPFLAGS)
 bench_lock_CFLAGS = $(AM_CFLAGS) -O2
 bench_lock_LDADD = liblinuxmt.la $(NSYNC_LIBS) -lpthread
 bench_lock_LDFLAGS = $(BENCH_LINK)
+bench_patch_CFLAGS = $(AM_CFLAGS) -O2
+bench_patch_LDADD = liblinuxmt-patch.la liblinuxmt.la -lpthread
+bench_patch_LDFLAGS = $(BENCH_LINK)
 bench_pool_CFLAGS = $(AM_CFLAGS) -O2
 bench_pool_LDADD = liblinuxmt.la
 bench_pool_LDFLAGS = $(BENCH_LINK)

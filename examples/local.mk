@@ -3,8 +3,8 @@
 # library in the build folder, not libtool's wrapper scripts, so that "mtrace -- examples/bank" traces the bank and not
 # a shell.
 EXAMPLES = examples/bank examples/banker examples/coroutines examples/deadlock examples/generator \
-	examples/greenlet examples/hello examples/iter examples/manager examples/mixture examples/pool \
-	examples/processes examples/queue examples/race examples/talk examples/timer
+	examples/greenlet examples/hello examples/iter examples/manager examples/mixture examples/patched \
+	examples/pool examples/processes examples/queue examples/race examples/talk examples/timer
 noinst_PROGRAMS += $(EXAMPLES)
 
 EXAMPLE_LINK = $(AM_LDFLAGS) -no-install
@@ -40,3 +40,5 @@ examples_greenlet_LDADD = liblinuxmt.la
 examples_greenlet_LDFLAGS = $(EXAMPLE_LINK)
 examples_iter_LDADD = liblinuxmt.la
 examples_iter_LDFLAGS = $(EXAMPLE_LINK)
+examples_patched_LDADD = liblinuxmt-patch.la liblinuxmt.la
+examples_patched_LDFLAGS = $(EXAMPLE_LINK)

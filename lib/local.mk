@@ -6,7 +6,7 @@ mtinclude_HEADERS = %D%/linuxmt/banker.h %D%/linuxmt/barrier.h %D%/linuxmt/chann
 	%D%/linuxmt/cond.h %D%/linuxmt/conn.h %D%/linuxmt/coro.h %D%/linuxmt/deadlock.h %D%/linuxmt/error.h \
 	%D%/linuxmt/event.h %D%/linuxmt/future.h %D%/linuxmt/generator.h %D%/linuxmt/greenlet.h %D%/linuxmt/group.h \
 	%D%/linuxmt/io.h %D%/linuxmt/iter.h %D%/linuxmt/latch.h %D%/linuxmt/local.h %D%/linuxmt/lock.h \
-	%D%/linuxmt/lockorder.h %D%/linuxmt/managed.h %D%/linuxmt/manager.h %D%/linuxmt/monitor.h %D%/linuxmt/once.h %D%/linuxmt/pilock.h \
+	%D%/linuxmt/lockorder.h %D%/linuxmt/managed.h %D%/linuxmt/manager.h %D%/linuxmt/monitor.h %D%/linuxmt/once.h %D%/linuxmt/patch.h %D%/linuxmt/pilock.h \
 	%D%/linuxmt/pool.h %D%/linuxmt/process.h %D%/linuxmt/promise.h %D%/linuxmt/queue.h %D%/linuxmt/rlock.h %D%/linuxmt/robust.h \
 	%D%/linuxmt/rwlock.h %D%/linuxmt/sandbox.h %D%/linuxmt/sem.h %D%/linuxmt/shm.h %D%/linuxmt/task.h \
 	%D%/linuxmt/thread.h %D%/linuxmt/time.h %D%/linuxmt/timeout.h %D%/linuxmt/timer.h
@@ -15,7 +15,7 @@ noinst_LTLIBRARIES += libmtcore.la
 libmtcore_la_SOURCES = \
 	%D%/arch/arch.h %D%/arch/@MT_ARCH@/arch.h %D%/arch/@MT_ARCH@/clone.S %D%/arch/@MT_ARCH@/switch.S %D%/arch/@MT_ARCH@/switch.h \
 	%D%/base/clock.c %D%/base/clock.h %D%/base/mini.h %D%/base/single.h %D%/base/outcome.c %D%/base/probe.h %D%/base/probes.c \
-	%D%/base/probes.def %D%/base/record.c %D%/base/record.h %D%/base/sys.c %D%/base/sys.h %D%/base/task.c %D%/base/task.h \
+	%D%/base/probes.def %D%/base/record.c %D%/base/record.h %D%/base/seam.h %D%/base/sys.c %D%/base/sys.h %D%/base/task.c %D%/base/task.h \
 	%D%/wait/fd.c %D%/wait/sleep.c %D%/wait/timeout.c %D%/wait/wait.c %D%/wait/wait.h %D%/wait/pi.c %D%/wait/pi.h \
 	%D%/task/deadlock.c %D%/task/deadlock.h %D%/task/info.c %D%/task/iwait.c %D%/task/join.c %D%/task/link.c %D%/task/local.c %D%/task/task.c \
 	%D%/sync/any.c %D%/sync/banker.c %D%/sync/barrier.c %D%/sync/cond.c %D%/sync/event.c %D%/sync/latch.c %D%/sync/lock.c \

@@ -86,7 +86,8 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_manager_remove.3 %D%/man3/mt_manager_sem.3 %D%/man3/mt_manager_shutdown.3 \
 	%D%/man3/mt_manager_start.3 %D%/man3/mt_manager_task.3 %D%/man3/mt_manager_tcp_address.3 \
 	%D%/man3/mt_monitor.3 %D%/man3/mt_monitor_count.3 %D%/man3/mt_monitor_hook.3 \
-	%D%/man3/mt_now.3 %D%/man3/mt_once.3 %D%/man3/mt_once_is_done.3 %D%/man3/mt_open.3 \
+	%D%/man3/mt_now.3 %D%/man3/mt_once.3 %D%/man3/mt_once_is_done.3 %D%/man3/mt_open.3 %D%/man3/mt_is_patched.3 %D%/man3/mt_patch.3 \
+	%D%/man3/mt_patch_original.3 %D%/man3/mt_patch_passed.3 %D%/man3/mt_unpatch.3 \
 	%D%/man3/mt_pilock_acquire.3 %D%/man3/mt_pilock_consistent.3 %D%/man3/mt_pilock_init.3 \
 	%D%/man3/mt_pilock_owner.3 %D%/man3/mt_pilock_release.3 %D%/man3/mt_poll.3 %D%/man3/mt_pool_apply.3 \
 	%D%/man3/mt_pool_apply_async.3 %D%/man3/mt_pool_close.3 %D%/man3/mt_pool_count.3 \
@@ -131,6 +132,6 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_timer_start.3 %D%/man3/mt_value_get.3 %D%/man3/mt_value_new.3 %D%/man3/mt_value_set.3 \
 	%D%/man3/mt_with_timeout.3 %D%/man3/mt_write.3 %D%/man3/mt_write_all.3 %D%/man3/mt_yield.3 \
 	%D%/man3/mt_yield_from.3 %D%/man3/mt_yield_from_generator.3
-dist_mtman7_DATA = %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_gevent.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
+dist_mtman7_DATA = %D%/man7/liblinuxmt-patch.7 %D%/man7/linuxmt.7 %D%/man7/mt_deadlock.7 %D%/man7/mt_gevent.7 %D%/man7/mt_lockorder.7 %D%/man7/mt_probes.7
 dist_man_MANS += %D%/man1/mtrace-deadlock.1 %D%/man1/mtrace-doctor.1
-dist_man_MANS += %D%/man1/mtrace.1 %D%/man1/mtrace-locks.1 %D%/man1/mtrace-sched.1 %D%/man1/mtrace-queues.1 %D%/man1/mtrace-pool.1 %D%/man1/mtrace-coros.1 %D%/man5/mtrace-json.5
+dist_man_MANS += %D%/man1/mtrace.1 %D%/man1/mtrace-locks.1 %D%/man1/mtrace-sched.1 %D%/man1/mtrace-queues.1 %D%/man1/mtrace-pool.1 %D%/man1/mtrace-coros.1 %D%/man1/mtrace-patch.1 %D%/man5/mtrace-json.5

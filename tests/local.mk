@@ -279,6 +279,30 @@ EXTRA_DIST += $(FACE:%=%D%/face/%)
 TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
+# liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
+LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
+PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
+check_PROGRAMS += $(LIBC_CALLERS)
+TESTS += $(PATCH_TESTS)
+EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/nonblocking.txt %D%/patch/table.awk
+PATCH_LINK = $(AM_LDFLAGS) -no-install
+PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
+%C%_patch_coop_SOURCES = %D%/patch/coop.c
+%C%_patch_coop_LDFLAGS = $(PATCH_LINK)
+%C%_patch_coop_LDADD = $(PATCH_LIBS)
+%C%_patch_files_SOURCES = %D%/patch/files.c %D%/patch/scenario.h
+%C%_patch_files_LDFLAGS = $(PATCH_LINK)
+%C%_patch_files_LDADD = $(PATCH_LIBS)
+%C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/scenario.h
+%C%_patch_sockets_LDFLAGS = $(PATCH_LINK)
+%C%_patch_sockets_LDADD = $(PATCH_LIBS)
+%C%_patch_streams_SOURCES = %D%/patch/streams.c %D%/patch/scenario.h
+%C%_patch_streams_LDFLAGS = $(PATCH_LINK)
+%C%_patch_streams_LDADD = $(PATCH_LIBS)
+%C%_patch_waits_SOURCES = %D%/patch/waits.c %D%/patch/scenario.h
+%C%_patch_waits_LDFLAGS = $(PATCH_LINK)
+%C%_patch_waits_LDADD = $(PATCH_LIBS)
+
 # libc, C++ and gdb with our threads.
 TESTS += %D%/libc/run.t
 EXTRA_DIST += %D%/libc/run.t %D%/libc/cxx.cc %D%/libc/plugin.c %D%/libc/sleepers.c %D%/libc/static-tls.c
@@ -296,7 +320,7 @@ check-unit:
 	$(MAKE) check TESTS='$(UNIT_TESTS) $(MTRACE_TESTS) $(STRESS_TESTS)'
 
 # mtrace on stuck processes: the symbolizer, and live tests that need root for most of what they look at.
-STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t
+STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t %D%/live/patch.t
 EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
 if WITH_BPF
 TESTS += $(STUCK_TESTS)
@@ -387,3 +411,8 @@ clean-local: clean-kept
 .PHONY: clean-kept
 clean-kept:
 	rm -rf %D%/variants.kept %D%/cross.kept
+
+# Unchanged threaded programs, with liblinuxmt-patch preloaded.
+TESTS += %D%/patch/threads.t
+EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/threads-cxx.cc %D%/patch/mixed.c %D%/patch/echo-threads.c \
+	%D%/patch/echo-client.c %D%/patch/proxy.py %D%/patch/threads.py %D%/patch/sqlite.c %D%/model/lockline.pml

@@ -51,7 +51,7 @@ try()
     if [[ -s $log || ! -e $build/.libs/liblinuxmt.so ]]; then
         return
     fi
-    "${cc[@]}" "${flags[@]}" -o "$program" "$program.o" "-L$build/.libs" -llinuxmt -Wl,-rpath,"$build/.libs" >"$log" 2>&1 ||
+    "${cc[@]}" "${flags[@]}" -o "$program" "$program.o" "-L$build/.libs" -Wl,--as-needed -llinuxmt-patch -llinuxmt -Wl,-rpath,"$build/.libs" >"$log" 2>&1 ||
         echo "it does not link" >>"$log"
     if [[ ! -s $log ]] && ! timeout 30 "$program" </dev/null >"$program.out" 2>&1; then
         cp "$program.out" "$log"

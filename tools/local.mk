@@ -2,6 +2,7 @@
 # mtrace. It is built only with the eBPF programs; its sources are in the distribution either way.
 MTRACE_COMMAND = \
 	tools/mtrace/main.c \
+	tools/mtrace/cmd-patch.c \
 	tools/mtrace/cmd.h
 
 # What a recording is made of and how it is printed.
@@ -111,7 +112,7 @@ if WITH_BPF
 bin_PROGRAMS += mtrace
 dist_bashcompletion_DATA += completions/mtrace
 mtrace_SOURCES = $(MTRACE_COMMAND) $(MTRACE_RECORD) $(MTRACE_STUCK)
-mtrace_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CPPFLAGS) -I$(top_builddir)/bpf -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace
+mtrace_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CPPFLAGS) -I$(top_builddir)/bpf -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace -DMT_LIBDIR='"$(libdir)"'
 mtrace_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS) $(LIBDW_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)
 # A fresh build of mtrace alone has to make the programs first.
 $(mtrace_OBJECTS): | $(BPF_SKELS)

@@ -10,6 +10,8 @@
 #ifndef BASE_SINGLE_H
 #define BASE_SINGLE_H
 
+#include "base/seam.h"
+
 #include <stdint.h>
 #if defined(__has_include) && __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
@@ -18,7 +20,7 @@
 #define MT__SINGLE_KNOWN 0
 #endif
 
-extern uint32_t mt__cloned; /* not 0: there have been threads that glibc has not made */
+extern MT__SEAM uint32_t mt__cloned; /* not 0: there have been threads that glibc has not made */
 
 static inline int mt__is_single(void)
 {

@@ -7,6 +7,7 @@
 #define BASE_SYS_H
 
 #include "arch/arch.h"
+#include "base/seam.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -14,13 +15,13 @@
 #define MT__SYS_ALLOC (-2L) /* stands for mt__alloc among the numbers of system calls */
 
 /* Made not 0 while a test has armed a failure: see mt__sys_fail. */
-extern uint32_t mt__sys_armed;
+extern MT__SEAM uint32_t mt__sys_armed;
 
 /* The next call numbered nr fails with -error after `skip` more of them have passed; nr -1: none fails any more.
  * Returns how many calls of the armed number were seen since the last mt__sys_fail, which is how a test knows that it
  * has reached the end. */
-long mt__sys_fail(long nr, long skip, int error);
-int mt__sys_injected(long nr);
+MT__SEAM long mt__sys_fail(long nr, long skip, int error);
+MT__SEAM int mt__sys_injected(long nr);
 
 static inline long mt__sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -44,6 +45,6 @@ static inline long mt__sys6(long nr, long a, long b, long c, long d, long e, lon
 #define mt__sys_6(n, a, b, c, d, e, f) mt__sys6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* Zeroed memory, or NULL. */
-void *mt__alloc(size_t size);
+MT__SEAM void *mt__alloc(size_t size);
 
 #endif

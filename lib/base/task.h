@@ -19,6 +19,7 @@
 
 #include "base/mini.h"
 #include "base/record.h"
+#include "base/seam.h"
 #include <linuxmt/error.h>
 #include <linuxmt/lock.h>
 #include <linuxmt/task.h>
@@ -90,13 +91,13 @@ struct mt_task {
 };
 
 /* The running task of this thread, as it is; a hub changes it as it switches. */
-extern __thread struct mt_task *mt__running __attribute__((tls_model("initial-exec")));
+extern MT__SEAM __thread struct mt_task *mt__running __attribute__((tls_model("initial-exec")));
 
 /* Called when a thread's task is about to finish, if it is set. */
 extern __thread void (*mt__at_end)(void) __attribute__((tls_model("initial-exec")));
 
 /* The running task of this thread, made for a thread that is new to the library; NULL: no memory. */
-struct mt_task *mt__self_new(void);
+MT__SEAM struct mt_task *mt__self_new(void);
 static inline struct mt_task *mt__self(void)
 {
     return __builtin_expect(mt__running != NULL, 1) ? mt__running : mt__self_new();

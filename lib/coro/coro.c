@@ -306,8 +306,9 @@ static struct mt__coro *make_again(struct mt__hub *hub, struct mt__coro *coro, c
     coro->parked = NULL;
     coro->joiner = NULL;
     coro->greenlets = NULL;
-    coro->started = 0;
+    coro->started = coro->inside = 0;
     coro->is_killed = 0;
+    coro->pthread = NULL;
     mt__task_again(coro->task, MT_COROUTINE, name);
     return coro;
 }

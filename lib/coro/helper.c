@@ -17,6 +17,8 @@
 
 #include <linux/futex.h>
 #include <linuxmt/thread.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -173,11 +175,15 @@ static struct mt__helper *helper_new(struct mt__hub *hub)
 {
     const struct mt_thread_options options = {.name = "hub-helper", .daemon = 1};
     struct mt__helper *helper = mt__alloc(sizeof *helper);
+    sigset_t all, before;
 
     if (!helper)
         return NULL;
     helper->hub = hub;
+    sigfillset(&all); /* it inherits them: handlers run, and signals are accepted, in the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     helper->thread = mt_thread_spawn(run, helper, &options);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!helper->thread) {
         free(helper);
         return NULL;
@@ -235,6 +241,7 @@ void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm)
         return;
     tell(helper);
     mt__tell_end(hub, &arm->op, -ECANCELED);
+    hub->stale--;
     mt__arm_free(hub, arm);
 }
 

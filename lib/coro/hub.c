@@ -20,6 +20,7 @@
 
 #define BUDGET        64 /* switches, or as many as were ready, between two turns */
 #define PATIENCE      MT_MS(50)
+#define SETTLE        8 /* turns: one does, but for a helper that is just leaving its letter */
 #define PATIENCE_MOST MT_SEC(10)
 #define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
 
@@ -28,6 +29,14 @@ __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 /* -- Running ------------------------------------------------------------------------------------------------------ */
 
 static void turn(struct mt__hub *hub, int idle);
+
+/* Until the wakes that have met arms of those who had left are passed on, or as good as: nobody knows when the hub turns
+ * again, or whether. */
+static void settle(struct mt__hub *hub)
+{
+    for (int i = 0; hub->stale && i < SETTLE; i++)
+        turn(hub, 0);
+}
 
 struct mt__coro *mt__hub_turn(struct mt__hub *hub)
 {
@@ -39,8 +48,8 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub)
     }
     while (!(next = mt__hub_take(hub)))
         turn(hub, 1);
-    if (next == &hub->root && hub->disarmed)
-        turn(hub, 0);
+    if (next == &hub->root && hub->stale)
+        settle(hub);
     return next;
 }
 
@@ -80,6 +89,43 @@ void mt__hub_ring(struct mt__hub *hub)
         mt__sys(SYS_write, hub->letters.bell, &one, sizeof one);
 }
 
+void mt__hub_interrupt(unsigned flags)
+{
+    struct mt__hub *hub = mt__hub;
+
+    if (!hub)
+        return;
+    __atomic_store_n(&hub->letters.interrupted_at, mt_now(), __ATOMIC_RELAXED);
+    __atomic_fetch_or(&hub->letters.interrupted, flags, __ATOMIC_SEQ_CST);
+    mt__hub_ring(hub);
+}
+
+static int interrupt(struct mt__hub *hub, const struct mt__coro *coro, uint32_t flags)
+{
+    struct mt__parked *parked = coro->parked;
+
+    if (!parked || !parked->wait || !(parked->wait->flags & flags) ||
+        parked->wait->since > __atomic_load_n(&hub->letters.interrupted_at, __ATOMIC_RELAXED))
+        return 0;
+    mt__parked_end(hub, parked, -EINTR);
+    return 1;
+}
+
+/* One, as one of a process's threads would be: the thread's own first. */
+static void interrupt_one(struct mt__hub *hub)
+{
+    uint32_t flags;
+
+    if (!__atomic_load_n(&hub->letters.interrupted, __ATOMIC_RELAXED))
+        return;
+    flags = __atomic_exchange_n(&hub->letters.interrupted, 0, __ATOMIC_SEQ_CST);
+    if (interrupt(hub, &hub->root, flags))
+        return;
+    for (const struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        if (interrupt(hub, coro, flags))
+            return;
+}
+
 static void expire(struct mt__hub *hub)
 {
     struct mt__timer *timer;
@@ -104,7 +150,8 @@ static void sleep_in_loop(struct mt__hub *hub)
         until = stuck_at;
     __atomic_store_n(&hub->letters.sleeping, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&hub->letters.killed, __ATOMIC_SEQ_CST) ||
-        __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST))
+        __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&hub->letters.interrupted, __ATOMIC_SEQ_CST))
         until = MT_NOWAIT;
     hub->sleeps++;
     mt__tell_sleep(hub, until);
@@ -156,11 +203,11 @@ static void turn(struct mt__hub *hub, int idle)
         watch_root(hub);
         expire(hub); /* a time that has passed is none to sleep to */
     }
-    hub->disarmed = 0;
     if (idle && !hub->ready)
         sleep_in_loop(hub);
     else
         hub->loop->turn(hub, MT_NOWAIT);
+    interrupt_one(hub);
     read_letters(hub);
     expire(hub);
     mt__tell_turn(hub);

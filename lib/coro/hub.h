@@ -78,6 +78,7 @@ struct mt__poll {
     struct mt__poll *next, **link; /* the epoll loop's */
     int result;
     int done;
+    int given_up; /* by who waits; else what cancels it is mt_close */
 };
 
 /* A system call that the ring makes: what its submission entry is to hold. */
@@ -167,6 +168,8 @@ struct mt__coro {
     void *greenlets;         /* the state of its greenlets, while it does not run */
     uint32_t id;             /* what its locks show */
     uint32_t started;
+    uint32_t inside; /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
+    void *pthread;   /* lib/patch's: who it is as one of pthread.h's threads */
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
     uint32_t is_killed;
@@ -176,10 +179,12 @@ struct mt__coro {
 
 /* Anybody's: what other threads leave for the hub. */
 struct mt__letters {
-    struct mt__coro *killed; /* a stack; each with a reference */
-    struct mt__arm *woken;   /* from the helpers */
-    uint32_t sleeping;       /* the hub is asleep, or about to be: ring */
-    int bell;                /* an eventfd */
+    struct mt__coro *killed;    /* a stack; each with a reference */
+    struct mt__arm *woken;      /* from the helpers */
+    uint32_t sleeping;          /* the hub is asleep, or about to be: ring */
+    uint32_t interrupted;       /* a signal handler has run in its thread: which waits that may end */
+    mt_deadline interrupted_at; /* waits that began later have not been interrupted */
+    int bell;                   /* an eventfd */
 };
 
 /* The monitor's: see coro/monitor.c. */
@@ -216,8 +221,8 @@ struct mt__hub {
     size_t ops; /* polls and calls under way */
     struct mt__attempts attempts;
     struct mt__arm *free_arms, *chunks;
-    size_t armed;  /* arms under way */
-    int disarmed;  /* some of them have lost their waiters since the last turn */
+    size_t armed; /* arms under way, */
+    size_t stale; /* and those of them that nobody waits for: a wake that they get is somebody else's */
     struct mt__arm root_cancel;
     struct mt__letters letters;
     struct mt__helper *helpers;
@@ -233,14 +238,16 @@ struct mt__hub {
     struct mt__watch watch;
 };
 
-extern __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
+extern MT__SEAM __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 
 /* The thread's hub, opened by the first who asks. NULL with *error. */
-struct mt__hub *mt__hub_here(int *error);
+MT__SEAM struct mt__hub *mt__hub_here(int *error);
 
 /* Who runs next, after a turn of the hub. */
 struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 
+/* For a signal handler, which has run in this thread: the next turn ends one of the waits with these flags. */
+MT__SEAM void mt__hub_interrupt(unsigned flags);
 void mt__hub_bury(struct mt__coro *corpse);
 
 void mt__told_switch(const struct mt__coro *from, const struct mt__coro *to, int ended); /* tell.c */
@@ -274,7 +281,7 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
     struct mt__coro *self = hub->current, *next = hub->ready;
     void *dead;
 
-    if (next && hub->budget && !(next == &hub->root && hub->disarmed)) {
+    if (next && hub->budget && !(next == &hub->root && hub->stale)) {
         hub->budget--;
         mt__hub_take(hub);
     } else {
@@ -303,7 +310,7 @@ int mt__park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *
                  unsigned count, mt_deadline until);
 int mt__park_time(struct mt__hub *hub, struct mt__parked *parked,
                   mt_deadline until); /* nothing but a time, or a kill */
-int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
+MT__SEAM int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
 unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);

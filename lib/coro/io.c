@@ -88,8 +88,9 @@ static long attempt(struct mt__hub *hub, struct mt__call *call)
 static int wait_for_fd(struct mt__wait *wait, struct mt__call *call)
 {
     struct pollfd look[2] = {{.fd = call->io.fd, .events = call->events}};
+    int result = mt__wait_round_fds(wait, look, 1, wait->deadline);
 
-    return mt__wait_round_fds(wait, look, 1, wait->deadline);
+    return !result && look[0].revents & POLLNVAL ? -EBADF : result; /* closed: its number may be another's by now */
 }
 
 /* One way to the result: -EAGAIN to go the other. */

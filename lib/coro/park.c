@@ -134,21 +134,29 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
     if (link) {
         link->arm = NULL;
         mt__parked_end(hub, link->parked, 0);
-    } else if (result == 0) {
-        mt__tell_passed(hub, arm->word);
-        mt__wake(arm->word, 1, arm->flags);
+    } else {
+        hub->stale--;
+        if (result == 0) {
+            mt__tell_passed(hub, arm->word);
+            mt__wake(arm->word, 1, arm->flags);
+        }
     }
     mt__arm_free(hub, arm);
+}
+
+static void cancel(struct mt__hub *hub, struct mt__arm *arm)
+{
+    if (hub->futex_by_loop)
+        hub->loop->futex_cancel(hub, arm);
+    else
+        mt__helper_cancel(hub, arm);
 }
 
 static void disarm(struct mt__hub *hub, struct mt__arm *arm)
 {
     arm->link = NULL;
-    hub->disarmed = 1;
-    if (hub->futex_by_loop)
-        hub->loop->futex_cancel(hub, arm);
-    else
-        mt__helper_cancel(hub, arm);
+    hub->stale++;
+    cancel(hub, arm);
 }
 
 /* Once more, for all that have lost their waiters: a cancel may have found no room. */
@@ -157,14 +165,14 @@ void mt__park_disarm_all(struct mt__hub *hub)
     for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
         for (int i = 1; i < ARMS; i++)
             if (chunk[i].word && !chunk[i].link)
-                disarm(hub, &chunk[i]);
+                cancel(hub, &chunk[i]);
 }
 
 /* In a fork's child nothing is under way. */
 void mt__park_forget_arms(struct mt__hub *hub)
 {
     hub->free_arms = NULL;
-    hub->armed = 0;
+    hub->armed = hub->stale = 0;
     for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
         for (int i = 1; i < ARMS; i++) {
             chunk[i].word = NULL;
@@ -452,6 +460,8 @@ static void poll_complete(struct mt__hub *hub, struct mt__op *op, int result)
 
     hub->ops--;
     poll->done = 1;
+    if (result == -ECANCELED && !poll->given_up)
+        result = -EBADF;
     if (result != -ECANCELED)
         *poll->found = result < 0 ? (result == -EBADF ? POLLNVAL : POLLERR) : (short)result;
     mt__parked_end(hub, poll->parked, 0);
@@ -489,8 +499,10 @@ static int start_polls(struct mt__hub *hub, struct mt__poll *polls, struct pollf
 static void end_polls(struct mt__hub *hub, struct mt__poll *polls, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (!polls[i].done)
+        if (!polls[i].done) {
+            polls[i].given_up = 1;
             hub->loop->poll_cancel(hub, &polls[i]);
+        }
     for (unsigned i = 0; i < count; i++)
         while (!polls[i].done) {
             struct mt__parked parked = {0};

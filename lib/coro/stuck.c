@@ -34,8 +34,7 @@ static void print_one(int fd, struct mt__hub *hub, const struct mt__coro *coro)
     if (length >= (int)sizeof line)
         length = sizeof line - 1;
     line[length++] = '\n';
-    if (write(fd, line, (size_t)length) < 0)
-        return;
+    mt__sys(SYS_write, fd, line, length);
 }
 
 int mt_hub_print(int fd)
@@ -43,14 +42,16 @@ int mt_hub_print(int fd)
     struct mt__hub *hub = mt__hub;
     char head[120];
     int length;
+    long error;
 
     if (!hub)
         return -ESRCH;
     length =
         snprintf(head, sizeof head, "hub of thread %u (%s): %zu coroutines, %zu ready, %zu timers, %zu operations\n",
                  hub->tid, hub->loop->name, hub->living_count, hub->ready_count, hub->timers.count, hub->ops);
-    if (write(fd, head, (size_t)length) < 0)
-        return -errno;
+    error = mt__sys(SYS_write, fd, head, length);
+    if (error < 0)
+        return (int)error;
     print_one(fd, hub, &hub->root);
     for (const struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
         print_one(fd, hub, coro);
@@ -72,7 +73,7 @@ void mt__hub_stuck(struct mt__hub *hub)
 
     if (!parked || hub->ending || hub->table.shared || !is_alone(hub))
         return;
-    if (write(STDERR_FILENO, text, sizeof text - 1) >= 0)
+    if (mt__sys(SYS_write, STDERR_FILENO, text, sizeof text - 1) >= 0)
         mt_hub_print(STDERR_FILENO);
     mt__parked_end(hub, parked, -EDEADLK);
 }

@@ -14,6 +14,7 @@
 #ifndef WAIT_WAIT_H
 #define WAIT_WAIT_H
 
+#include "base/seam.h"
 #include "base/task.h"
 
 enum {
@@ -22,6 +23,9 @@ enum {
     MT__WAIT_NOCANCEL = 2, /* a killed task waits here all the same: a condition that has to get its lock back */
     MT__WAIT_TIME = 4,     /* nobody wakes the word: only time, or a kill, ends the wait */
     MT__WAIT_KNOWN = 8,    /* who wakes it knows who waits, and in his own hub wakes him by mt__park_wake */
+    MT__WAIT_INTERRUPT = 16, /* a coroutine's, and its thread's own beside coroutines: a signal handler without
+                         SA_RESTART that runs while all wait ends one of these, with -EINTR */
+    MT__WAIT_INTERRUPT_ALWAYS = 32, /* the same with any handler */
 };
 
 struct mt__wait {
@@ -43,15 +47,15 @@ struct mt__wait {
 
 /* Publishes that the task waits. 0, or -ENOMEM (a thread new to the library, and no memory for its record): then there
  * is no wait to end. */
-int mt__wait_begin(struct mt__wait *wait);
+MT__SEAM int mt__wait_begin(struct mt__wait *wait);
 
 /* Sleeps while *word == expected, until `until` at the latest, which may be earlier than the wait's own deadline.
  * 0: look again; -ETIMEDOUT: `until` has passed; -ECANCELED: the task was killed. */
-int mt__wait_round(struct mt__wait *wait, uint32_t expected, mt_deadline until);
+MT__SEAM int mt__wait_round(struct mt__wait *wait, uint32_t expected, mt_deadline until);
 
 /* The task goes on, with that result. Returns the result, which is then what the caller has to go by: -ETIMEDOUT in
  * place of -ECANCELED where a timeout (mt_timeout_start) has ended the wait. */
-int mt__wait_end(struct mt__wait *wait, int result);
+MT__SEAM int mt__wait_end(struct mt__wait *wait, int result);
 
 /* The same for any of several words: sleeps while each words[i] == expected[i]. Wakes
  * that met other words than the caller makes use of are the caller's to pass on. 0: look again; -ETIMEDOUT; -ECANCELED.
@@ -65,14 +69,14 @@ struct pollfd;
 
 /* The same for a descriptor: sleeps until it has one of poll(2)'s events, or has failed. wait->word is not looked at.
  */
-int mt__wait_round_fd(struct mt__wait *wait, int fd, short events, mt_deadline until);
+MT__SEAM int mt__wait_round_fd(struct mt__wait *wait, int fd, short events, mt_deadline until);
 
 /* And for any of several: fills in their revents. The array has room for one entry more than `count`. */
-int mt__wait_round_fds(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
+MT__SEAM int mt__wait_round_fds(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
 
 /* A round's `until`, and what comes of its result, where the task has a timeout: the earlier of the two. */
-mt_deadline mt__wait_limit(const struct mt__wait *wait, mt_deadline until);
-int mt__wait_limited(struct mt__wait *wait, mt_deadline until, int result);
+MT__SEAM mt_deadline mt__wait_limit(const struct mt__wait *wait, mt_deadline until);
+MT__SEAM int mt__wait_limited(struct mt__wait *wait, mt_deadline until, int result);
 
 /* Notes which timeout it is that has ended a wait of the task. */
 void mt__timeout_expire(struct mt_task *task);
@@ -85,13 +89,13 @@ int mt__wait(struct mt__wait *wait, uint32_t expected);
 int mt__wait_may_spin(void);
 
 /* Wakes up to n of those who wait for the word. Only MT__WAIT_SHARED of the flags counts. */
-void mt__wake(uint32_t *word, unsigned n, unsigned flags);
+MT__SEAM void mt__wake(uint32_t *word, unsigned n, unsigned flags);
 
 /* Makes a task that waits come back with -ECANCELED, now and ever after. */
 void mt__wait_cancel(struct mt_task *task); /* async-signal-safe */
 
 /* The calling task, which was killed, is not any more: its kill was meant for something that it has done with. */
-void mt__wait_uncancel(struct mt_task *task);
+MT__SEAM void mt__wait_uncancel(struct mt_task *task);
 
 /* How what runs in a hub waits instead: it sets this for its thread. park, park_any and poll do what mt__wait_round,
  * mt__wait_round_any and mt__wait_round_fds say; unpark wakes up to n parked waiters of this hub and returns how many

@@ -112,6 +112,10 @@ for bug in 1 2 3 4 5 6 7 8 9 10; do
     expect finds rwlock states -DBUG="$bug"
 done
 
+expect holds lockline states
+for bug in 1 2 3; do
+    expect finds lockline states -DBUG="$bug"
+done
 expect holds sem states
 expect holds sem cycles -DTASKS=2
 for bug in 1 2 3 4 5 6; do

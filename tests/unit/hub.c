@@ -4,6 +4,7 @@
  * and no wake between them is lost. tests/loops.t runs this on each loop.
  */
 #include "unit.h"
+#include "wait/wait.h"
 
 #define CROWD 10 /* coroutines in each of two hubs */
 
@@ -530,6 +531,59 @@ static void a_busy_hub_hears_of_wakes(void **state)
     assert_between(elapsed(start), 0, 30000);
 }
 
+/* -- Wakes that meet somebody who has left ------------------------------------------------------------------------ */
+
+struct left_behind {
+    uint32_t word;
+};
+
+static int wait_for_word(void *arg)
+{
+    struct left_behind *it = arg;
+    struct mt__wait wait = {.word = &it->word, .reason = MT_WAIT_EVENT, .deadline = soon()};
+    int result = 0;
+
+    while (!result && !__atomic_load_n(&it->word, __ATOMIC_ACQUIRE))
+        result = mt__wait(&wait, 0);
+    return result;
+}
+
+/* A coroutine waits, with an arm in the kernel; a thread waits behind it. The coroutine is woken by its hub, and the kernel's
+ * wake then finds the arm. The hub's own thread goes on by itself, and does not come back to the hub. */
+static int leave_an_arm(void *arg)
+{
+    struct left_behind *it = arg;
+    struct mt_task *coroutine = mt_coro_spawn(wait_for_word, it, NULL), *thread;
+    int result;
+
+    if (!coroutine || mt_sleep(MT_MS(10)))
+        return -ENOMEM;
+    thread = mt_thread_spawn(wait_for_word, it, NULL);
+    if (!thread || mt_sleep(MT_MS(20))) /* it may be later than that: then it finds the word changed */
+        return -ENOMEM;
+    __atomic_store_n(&it->word, 1, __ATOMIC_RELEASE);
+    mt__wake(&it->word, 1, 0);
+    mt__sys(SYS_futex, &it->word, 1 | 128, 1); /* FUTEX_WAKE, private: as a thread without a hub does it */
+    result = mt_task_join(coroutine, soon());
+    for (int i = 0; !result && i < 60000 && mt_task_is_alive(thread); i++)
+        usleep(1000); /* not in the hub */
+    if (!result && mt_task_is_alive(thread))
+        result = -ETIMEDOUT;
+    mt_task_release(coroutine);
+    mt_task_release(thread);
+    return result;
+}
+
+static void a_wake_is_passed_on_before_the_hubs_thread_goes_on(void **state)
+{
+    struct left_behind it = {0};
+
+    for (int i = 0; i < 5; i++) {
+        it.word = 0;
+        assert_int_equal(finish(spawn(leave_an_arm, &it)), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +596,7 @@ int main(void)
         cmocka_unit_test(a_pool_and_a_process_are_awaited_while_others_run),
         cmocka_unit_test(any_of_several_locks),
         cmocka_unit_test(a_busy_hub_hears_of_wakes),
+        cmocka_unit_test(a_wake_is_passed_on_before_the_hubs_thread_goes_on),
     };
 
     mt_process_init();

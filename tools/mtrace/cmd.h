@@ -32,6 +32,7 @@ extern const struct cmd cmd_pool;
 extern const struct cmd cmd_coros;
 extern const struct cmd cmd_deadlock;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_patch;
 
 /* The name that mtrace was installed under, for messages. */
 extern const char *program_name;

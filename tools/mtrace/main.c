@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const struct cmd *const commands[] = {
-    &cmd_record, &cmd_locks, &cmd_sched, &cmd_queues, &cmd_pool, &cmd_coros, &cmd_deadlock, &cmd_doctor,
+    &cmd_record, &cmd_locks, &cmd_sched, &cmd_queues, &cmd_pool, &cmd_coros, &cmd_deadlock, &cmd_doctor, &cmd_patch,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

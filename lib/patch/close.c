@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Closing, and what moves bytes between two descriptors. Before a descriptor goes, the operations of this hub on it are
+ * cancelled: they hold its file, so that the peer would hear nothing, and its number may come again.
+ */
+#include "patch/fd.h"
+#include "patch/undeclared.h"
+
+#include <fcntl.h>
+#include <linuxmt/io.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+void mt__fd_closing(int fd)
+{
+    struct mt__hub *hub = mt__hub;
+
+    if (fd >= 0 && hub->ops && hub->loop->closing)
+        hub->loop->closing(hub, fd);
+}
+
+/* With bytes still to be sent it waits for as long as SO_LINGER says. */
+static int lingers(int fd)
+{
+    struct linger linger = {0, 0};
+    socklen_t size = sizeof linger;
+
+    return !mt__sys(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &size) && linger.l_onoff && linger.l_linger;
+}
+
+MT__PATCHED int close(int fd)
+{
+    struct mt__patch_call call;
+    long result;
+
+    if (!mt__patched(SOCKET))
+        return mt__libc(close)(fd);
+    call = mt__patch_begin();
+    mt__fd_closing(fd);
+    result = lingers(fd) ? mt__off_hub_int(close, fd) : mt__or_errno(mt__libc(close)(fd));
+    return (int)mt__patch_end(call, result);
+}
+
+MT__PATCHED int __close(int fd)
+{
+    return close(fd);
+}
+
+static void closing_range(unsigned first, unsigned last)
+{
+    long most = sysconf(_SC_OPEN_MAX);
+
+    for (unsigned fd = first; fd <= last && (long)fd < most && mt__hub->ops; fd++)
+        mt__fd_closing((int)fd);
+}
+
+MT__PATCHED int close_range(unsigned first, unsigned last, int flags)
+{
+    struct mt__patch_call call;
+
+    if (!mt__patched(SOCKET) || flags)
+        return mt__libc(close_range)(first, last, flags);
+    call = mt__patch_begin();
+    closing_range(first, last);
+    return (int)mt__patch_end(call, mt__or_errno(mt__libc(close_range)(first, last, flags)));
+}
+
+MT__PATCHED void closefrom(int first)
+{
+    struct mt__patch_call call;
+
+    if (mt__patched(SOCKET)) {
+        call = mt__patch_begin();
+        closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+        mt__patch_end(call, 0);
+    }
+    mt__libc(closefrom)(first);
+}
+
+/* The new number may be a descriptor's that is closed by this. */
+MT__PATCHED int dup2(int fd, int number)
+{
+    if (mt__patched(SOCKET) && fd != number && !(mt__sys(SYS_fcntl, fd, F_GETFD) < 0))
+        mt__fd_closing(number);
+    return mt__libc(dup2)(fd, number);
+}
+
+MT__PATCHED int __dup2(int fd, int number)
+{
+    return dup2(fd, number);
+}
+
+MT__PATCHED int dup3(int fd, int number, int flags)
+{
+    if (mt__patched(SOCKET) && fd != number && !(mt__sys(SYS_fcntl, fd, F_GETFD) < 0))
+        mt__fd_closing(number);
+    return mt__libc(dup3)(fd, number, flags);
+}
+
+/* -- From one to another ------------------------------------------------------------------------------------------ */
+
+/* Whether neither would make it wait. */
+static int is_plain(int from, int to)
+{
+    return mt__fd_is_nonblocking(to) && mt__fd_is_nonblocking(from);
+}
+
+#define SENDFILE(name)                                                     \
+    MT__PATCHED ssize_t name(int to, int from, off_t *offset, size_t size) \
+    {                                                                      \
+        struct mt__patch_call call;                                        \
+        long result;                                                       \
+        if (!mt__patched(SOCKET) || mt__fd_is_nonblocking(to))             \
+            return mt__libc(name)(to, from, offset, size);                 \
+        call = mt__patch_begin();                                          \
+        result = mt__off_hub(name, to, from, (long)offset, (long)size);    \
+        return mt__patch_end(call, result);                                \
+    }
+SENDFILE(sendfile)
+SENDFILE(sendfile64)
+
+MT__PATCHED ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags)
+{
+    struct mt__patch_call call;
+    long result;
+
+    if (!mt__patched(SOCKET) || is_plain(from, to))
+        return mt__libc(splice)(from, from_offset, to, to_offset, size, flags);
+    call = mt__patch_begin();
+    result = mt__off_hub(splice, from, (long)from_offset, to, (long)to_offset, (long)size, flags);
+    return mt__patch_end(call, result);
+}
+
+MT__PATCHED ssize_t tee(int from, int to, size_t size, unsigned flags)
+{
+    struct mt__patch_call call;
+    long result;
+
+    if (!mt__patched(SOCKET) || flags & SPLICE_F_NONBLOCK || is_plain(from, to))
+        return mt__libc(tee)(from, to, size, flags);
+    call = mt__patch_begin();
+    result = mt__off_hub(tee, from, to, (long)size, flags);
+    return mt__patch_end(call, result);
+}
+
+MT__PATCHED ssize_t vmsplice(int fd, const struct iovec *vectors, size_t count, unsigned flags)
+{
+    struct mt__patch_call call;
+    long result;
+
+    if (!mt__patched(SOCKET) || flags & SPLICE_F_NONBLOCK || mt__fd_is_nonblocking(fd))
+        return mt__libc(vmsplice)(fd, vectors, count, flags);
+    call = mt__patch_begin();
+    result = mt__off_hub(vmsplice, fd, (long)vectors, (long)count, flags);
+    return mt__patch_end(call, result);
+}
+
+MT__PATCHED ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size,
+                                    unsigned flags)
+{
+    struct mt__patch_call call;
+    long result;
+
+    if (!mt__patched(FILE))
+        return mt__libc(copy_file_range)(from, from_offset, to, to_offset, size, flags);
+    call = mt__patch_begin();
+    result = mt__off_hub(copy_file_range, from, (long)from_offset, to, (long)to_offset, (long)size, flags);
+    return mt__patch_end(call, result);
+}

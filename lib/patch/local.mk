@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# liblinuxmt-patch: libc's blocking names. It must stand before libc in the order of linking, so nothing may drop it as unneeded.
+lib_LTLIBRARIES += liblinuxmt-patch.la
+liblinuxmt_patch_la_SOURCES = %D%/close.c %D%/connect.c %D%/dns.c %D%/fd.c %D%/fd.h %D%/file.c %D%/handler.c %D%/ipc.c %D%/names.def %D%/off.c %D%/patch.c %D%/patch.h \
+	%D%/process.c %D%/read-stream.c %D%/receive.c %D%/select.c %D%/send.c %D%/signal.c %D%/sleep.c %D%/stream.c %D%/stream.h %D%/transfer.c %D%/undeclared.h %D%/wait.c %D%/write-stream.c
+liblinuxmt_patch_la_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
+# Nothing of libc may be taken for a builtin here, and no name given an attribute that its definition contradicts.
+liblinuxmt_patch_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin
+liblinuxmt_patch_la_LIBADD = liblinuxmt.la -ldl
+liblinuxmt_patch_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(MT_LIBVERSION) -no-undefined
+if HAVE_MAP
+liblinuxmt_patch_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/patch.map
+EXTRA_liblinuxmt_patch_la_DEPENDENCIES = %D%/patch.map
+endif
+EXTRA_DIST += %D%/patch.map
+
+# Its threads and locks. Threads are left through frames of the library.
+liblinuxmt_patch_la_CFLAGS += -fexceptions
+liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/key.c %D%/locks.c %D%/locks.h %D%/mutex.c %D%/once.c \
+	%D%/pthreads.h %D%/rwlock.c %D%/sem.c %D%/thread.c %D%/thread-ask.c %D%/thread-exit.c %D%/thread-hubs.c %D%/thread-join.c \
+	%D%/vfork.c lib/arch/@MT_ARCH@/vfork.S
+EXTRA_DIST += lib/arch/x86_64/vfork.S lib/arch/aarch64/vfork.S

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a patched call waits: with lib/wait, as all that waits.
+ */
+#include "patch/patch.h"
+
+#define ALWAYS (MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS)
+
+long mt__patch_end(struct mt__patch_call call, long result)
+{
+    call.coro->inside = 0;
+    if (result == -ECANCELED)
+        mt__pthread_cancelled();
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    errno = call.error;
+    return result;
+}
+
+/* A deadline of the call's own is its own affair; one of the task's is an error of the call. */
+static int end(struct mt__wait *wait, int result)
+{
+    int own = result == -ETIMEDOUT && !wait->limited;
+
+    result = mt__wait_end(wait, result);
+    return own ? -ETIME : result;
+}
+
+int mt__patch_wait_fd(int fd, short events, unsigned flags, mt_deadline deadline, const char *name)
+{
+    struct mt__wait wait = {.flags = flags | MT__WAIT_INTERRUPT,
+                            .reason = MT_WAIT_IO,
+                            .object = (const void *)(intptr_t)fd,
+                            .place = name,
+                            .deadline = deadline};
+    struct pollfd look[2] = {{.fd = fd, .events = events}};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    result = end(&wait, mt__wait_round_fds(&wait, look, 1, deadline));
+    return !result && look[0].revents & POLLNVAL ? -EBADF : result; /* closed: its number may be another's by now */
+}
+
+int mt__patch_wait_time(mt_deadline deadline, const char *name)
+{
+    uint32_t never = 0;
+    struct mt__wait wait = {
+        .word = &never, .flags = MT__WAIT_TIME | ALWAYS, .reason = MT_WAIT_SLEEP, .place = name, .deadline = deadline};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    while (!result)
+        result = mt__wait_round(&wait, 0, deadline);
+    return end(&wait, result);
+}
+
+int mt__patch_wait_word(uint32_t *word, uint32_t expected, unsigned flags, mt_deadline deadline, const char *name)
+{
+    struct mt__wait wait = {
+        .word = word, .flags = flags, .reason = MT_WAIT_IO, .object = word, .place = name, .deadline = deadline};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    while (!result && __atomic_load_n(word, __ATOMIC_ACQUIRE) == expected)
+        result = mt__wait_round(&wait, expected, deadline);
+    return end(&wait, result);
+}
+
+int mt__patch_has_ring(void)
+{
+    return mt__hub->loop->io != NULL;
+}
+
+long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_number number)
+{
+    struct mt__wait wait = {.flags = deadline == MT_FOREVER ? MT__WAIT_INTERRUPT : ALWAYS,
+                            .reason = MT_WAIT_IO,
+                            .object = (const void *)(intptr_t)io->fd,
+                            .place = mt__names[number].name,
+                            .deadline = deadline};
+    struct mt__hub *hub = mt__hub;
+    long result;
+
+    if (!hub->loop->io)
+        return -ENOSYS;
+    result = mt__wait_begin(&wait);
+    if (result)
+        return result;
+    if (__atomic_load_n(&wait.task->cancel, __ATOMIC_ACQUIRE))
+        return mt__wait_end(&wait, -ECANCELED);
+    result = mt__park_io(hub, io, &wait, mt__wait_limit(&wait, deadline));
+    if (result == -EOPNOTSUPP)
+        result = -ENOSYS;
+    if (result == io->result) { /* the call's own, which may be any errno */
+        mt__wait_end(&wait, 0);
+        return result;
+    }
+    return end(&wait, mt__wait_limited(&wait, deadline, (int)result));
+}

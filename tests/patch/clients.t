@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Client libraries that block, each in many coroutines of one thread, on each loop: the server answers when it has heard them
+# all. Servers run here for the time of the test, on sockets of their own. MT_TEST_CLIENTS: how many.
+set -uo pipefail
+
+build=${top_builddir:-$PWD}
+build=$(cd "$build" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+lib=$(cd "$here/../../lib" && pwd)
+clients=${MT_TEST_CLIENTS:-200}
+scratch=$(mktemp -d)
+chmod 755 "$scratch"
+pids=()
+trap 'for pid in "${pids[@]+"${pids[@]}"}"; do kill "$pid" 2>/dev/null && wait "$pid"; done; rm -rf "$scratch"' EXIT
+
+if [[ ! -e $build/.libs/liblinuxmt-patch.so ]]; then
+    echo "1..0 # SKIP the library is not there: run make first"
+    exit 0
+fi
+if [[ ${mt_sanitizer:-none} != none ]]; then
+    echo "1..0 # SKIP the client libraries are without sanitizers"
+    exit 0
+fi
+read -ra cc <<<"${CC:-cc}"
+number=0
+
+skip()
+{
+    number=$((number + 2))
+    echo "ok $((number - 1)) - $1 # SKIP $2"
+    echo "ok $number - $1 # SKIP $2"
+}
+
+# compile NAME FLAG...
+compile()
+{
+    local name=$1
+    shift
+    "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter "-I$lib" -o "$scratch/$name" "$here/clients.c" \
+        "-L$build/.libs" -Wl,-rpath,"$build/.libs" -llinuxmt-patch -llinuxmt "$@" >"$scratch/log" 2>&1
+}
+
+# try NAME COUNT WHERE
+try()
+{
+    local name=$1 loop status
+    for loop in uring epoll; do
+        status=0
+        LINUXMT_LOOP=$loop timeout 60 "$scratch/$name" "$2" "$3" >"$scratch/log" 2>&1 </dev/null || status=$?
+        number=$((number + 1))
+        if ((status == 0)); then
+            echo "ok $number - $name by $loop"
+        else
+            echo "not ok $number - $name by $loop"
+        fi
+        head -n 5 "$scratch/log" | sed 's/^/# /'
+    done
+}
+
+answers()
+{
+    for _ in {1..400}; do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    return 1
+}
+
+if ! compile libcurl -DWITH_CURL=1 -lcurl; then
+    skip libcurl "it does not compile: install libcurl4-openssl-dev"
+else
+    try libcurl "$clients" ""
+fi
+
+if ! compile hiredis -DWITH_REDIS=1 -lhiredis; then
+    skip hiredis "it does not compile: install libhiredis-dev"
+elif ! command -v redis-server redis-cli >/dev/null; then
+    skip hiredis "redis-server is not installed"
+else
+    redis-server --port 0 --unixsocket "$scratch/redis" --save '' --dir "$scratch" >/dev/null 2>&1 </dev/null &
+    pids+=($!)
+    if answers redis-cli -s "$scratch/redis" ping; then
+        try hiredis "$clients" "$scratch/redis"
+    else
+        skip hiredis "redis-server does not answer"
+    fi
+fi
+
+# Its server does not run as root.
+as_other=()
+if [[ $(id -u) == 0 ]]; then
+    as_other=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+fi
+server=$(find /usr/lib/postgresql/*/bin /usr/bin -maxdepth 1 -name initdb 2>/dev/null | sort | tail -n 1)
+if ! compile libpq -DWITH_POSTGRES=1 -I/usr/include/postgresql -lpq; then
+    skip libpq "it does not compile: install libpq-dev"
+elif [[ ! $server ]]; then
+    skip libpq "the server is not installed: install postgresql"
+elif ((${#as_other[@]})) && ! command -v setpriv >/dev/null; then
+    skip libpq "setpriv is not installed"
+else
+    # Each of its clients is a process of the server's.
+    few=$((clients < 40 ? clients : 40))
+    mkdir "$scratch/postgres"
+    if ((${#as_other[@]})); then
+        chown nobody "$scratch/postgres"
+    fi
+    if "${as_other[@]+"${as_other[@]}"}" "$server" -N -A trust -U tester --no-locale -D "$scratch/postgres/data" >"$scratch/log" 2>&1; then
+        "${as_other[@]+"${as_other[@]}"}" "${server%initdb}postgres" -D "$scratch/postgres/data" -F -k "$scratch/postgres" \
+            -c listen_addresses= -c max_connections=$((few + 10)) -c autovacuum=off >"$scratch/log" 2>&1 </dev/null &
+        pids+=($!)
+        if answers "${server%initdb}pg_isready" -h "$scratch/postgres"; then
+            try libpq "$few" "host=$scratch/postgres user=tester dbname=postgres sslmode=disable gssencmode=disable"
+        else
+            skip libpq "its server does not answer"
+        fi
+    else
+        skip libpq "initdb fails here"
+    fi
+fi
+echo "1..$number"

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# lib/patch/names.def against libc: every name that libc has is in it or in nonblocking.txt, so that a new one which blocks is
+# noticed; what it says is taken over is defined by the library, and nothing else is; and the manual has the same table.
+set -euo pipefail
+
+build=${top_builddir:-$PWD}
+build=$(cd "$build" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+library=$build/.libs/liblinuxmt-patch.so
+tested_on=2.36
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export LC_ALL=C
+
+if ! command -v nm >/dev/null || [[ ! -e $library ]]; then
+    echo "1..0 # SKIP it needs nm (install binutils), and the library: run make first"
+    exit 0
+fi
+
+number=0
+
+# verdict NAME [TODO]: good if the log is empty.
+verdict()
+{
+    number=$((number + 1))
+    if [[ ! -s $scratch/log ]]; then
+        echo "ok $number - $1"
+    else
+        echo "not ok $number - $1${2:+ # TODO $2}"
+        sed 's/^/# /' "$scratch/log" | head -n 40
+    fi
+}
+
+echo "1..5"
+sed -nE 's/^NAME\(([A-Za-z0-9_]+), .*/\1/p' "$top/lib/patch/names.def" | sort >"$scratch/all"
+sed -nE '/NOT_COVERED/d; s/^NAME\(([A-Za-z0-9_]+), .*/\1/p' "$top/lib/patch/names.def" | sort >"$scratch/ours"
+nm -D --defined-only "$library" | awk '$2 == "T" && $3 !~ /^mt_/ {print $3}' | sed 's/@.*//' | sort -u >"$scratch/defined"
+
+uniq -d "$scratch/all" >"$scratch/log"
+verdict "no name is there twice"
+
+diff "$scratch/ours" "$scratch/defined" >"$scratch/log" || true
+verdict "the library defines what the table says it takes over, and nothing else"
+
+# The sanitizers' libraries come before libc in what ldd prints, but are none.
+libc=$(ldd "$library" | awk '/libc\.so/ {print $3; exit}')
+version=$("$libc" 2>/dev/null | sed -nE '1s/.*version ([0-9.]+[0-9]).*/\1/p' || true)
+todo=
+if [[ $version != "$tested_on" ]]; then
+    todo="this list is of glibc $tested_on; here is ${version:-another libc}"
+fi
+nm -D --defined-only "$libc" | awk '$2 ~ /^[TWi]$/ && $3 !~ /@GLIBC_PRIVATE/ {print $3}' | sed 's/@.*//' |
+    sort -u >"$scratch/libc"
+tr -s ' \n' '\n' <"$here/nonblocking.txt" | sort -u >"$scratch/others"
+comm -23 "$scratch/libc" <(sort -u "$scratch/all" "$scratch/others") |
+    sed 's/$/ is new: does it block? put it into names.def or nonblocking.txt/' >"$scratch/log"
+verdict "every name of libc has been looked at" "$todo"
+
+# Names that only newer versions have are for programs built with them.
+comm -13 "$scratch/libc" "$scratch/all" | grep -v '^__isoc23_' >"$scratch/log" || true
+verdict "every name is one of libc's" "$todo"
+
+awk -f "$here/table.awk" "$top/lib/patch/names.def" >"$scratch/table"
+sed -n '/^\.\\" The table is made by/,/^\.\\" The end of the table/p' "$top/man/man7/liblinuxmt-patch.7" | sed '1d; $d' |
+    diff "$scratch/table" - >"$scratch/log" || true
+verdict "the manual has the same table"

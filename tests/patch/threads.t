@@ -1,0 +1,223 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Unchanged threaded programs, preloaded: their threads are coroutines, and they say what they say without it. On both
+# loops, on one hub and on three. Servers whose every connection is a thread have few. MT_TEST_SHARE=1 tries them all on both loops.
+set -euo pipefail
+
+build=$(cd "${top_builddir:-$PWD}" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+patch=$build/.libs/liblinuxmt-patch.so
+scratch=$(mktemp -d)
+jobs_left=()
+end()
+{
+    for job in "${jobs_left[@]+"${jobs_left[@]}"}"; do
+        kill "$job" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap end EXIT
+
+if [[ ! -e $patch ]]; then
+    echo "1..0 # SKIP $patch is not there: run make first"
+    exit 0
+fi
+if [[ ${mt_sanitizer:-none} != none ]]; then
+    echo "1..0 # SKIP a sanitizer has to be the first of what is preloaded"
+    exit 0
+fi
+
+read -ra cc <<<"${CC:-cc}"
+python=$(command -v /usr/bin/python3 || command -v python3 || true)
+read -ra cxx <<<"${CXX:-c++}"
+number=0
+uring=(LINUXMT_LOOP=uring)
+epoll=(LINUXMT_LOOP=epoll)
+
+verdict() # NAME STATUS [SKIP WHY]
+{
+    number=$((number + 1))
+    if (($2 == 0)); then
+        echo "ok $number - $1${3:+ # SKIP $3}"
+    else
+        echo "not ok $number - $1"
+        head -n 40 "$scratch/why" | sed 's/^/# /'
+    fi
+}
+
+patched() # ENVIRONMENT... -- COMMAND
+{
+    local environment=()
+    while [[ $1 != -- ]]; do
+        environment+=("$1")
+        shift
+    done
+    shift
+    env LINUXMT_PATCH=all "${environment[@]}" LD_PRELOAD="$patch" "$@"
+}
+
+compile() # PROGRAM SOURCE FLAGS...
+{
+    "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -o "$scratch/$1" "$here/$2" "${@:3}" -pthread >"$scratch/why" 2>&1
+}
+
+# same NAME COMMAND...: with each of the ways, all at once, what it says without.
+same()
+{
+    local name=$1 way status=0 jobs=()
+    local -A ways=([uring]="LINUXMT_LOOP=uring" [epoll]="LINUXMT_LOOP=epoll" [three-hubs]="LINUXMT_PATCH_HUBS=3"
+        [three-pthread-hubs]="LINUXMT_PATCH_HUBS=3 LINUXMT_LOOP=epoll LINUXMT_THREADS=pthread")
+    local -a environment
+    shift
+    mkdir "$scratch/$name.d"
+    (timeout 60 "$@" >"$scratch/$name.d/plain" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/plain") &
+    jobs=($!)
+    for way in "${!ways[@]}"; do
+        read -ra environment <<<"${ways[$way]}"
+        (patched "${environment[@]}" -- timeout 60 "$@" >"$scratch/$name.d/$way" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/$way") &
+        jobs+=($!)
+    done
+    wait "${jobs[@]}"
+    for way in "${!ways[@]}"; do
+        status=0
+        diff "$scratch/$name.d/plain" "$scratch/$name.d/$way" >"$scratch/why" || status=1
+        verdict "$name is the same on $way" "$status"
+    done
+}
+
+if compile pthreads pthreads.c; then
+    for part in mutexes conditions rwlocks others keyed threads processes leave_main; do
+        same "$part" "$scratch/pthreads" "$part"
+    done
+else
+    verdict "pthreads.c builds" 1
+fi
+
+if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/cxx" "$here/threads-cxx.cc" -pthread >"$scratch/why" 2>&1; then
+    same cxx "$scratch/cxx"
+else
+    verdict "C++'s threads" 0 "no C++ compiler"
+fi
+
+# Locks only: coroutines and threads of libc's contend.
+if compile mixed mixed.c "-I$here/../../lib" "-L$build/.libs" -llinuxmt; then
+    for mode in threads processes; do
+        for loop in uring epoll; do
+            status=0
+            env LD_LIBRARY_PATH="$build/.libs" LINUXMT_LOOP=$loop LINUXMT_PATCH=sleep,lock LD_PRELOAD="$patch" timeout 60 "$scratch/mixed" $mode >"$scratch/why" 2>&1 || status=1
+            grep -q "wrong 0$" "$scratch/why" || status=1
+            expected=$(sed -n 's/^expected //p' "$scratch/why")
+            grep -q "^$expected $expected $expected $((expected / 3)), taken $expected left 0, serial 3, once 1," "$scratch/why" || status=1
+            verdict "coroutines and threads contend ($mode, $loop)" "$status"
+        done
+    done
+else
+    verdict "mixed.c builds" 1
+fi
+
+# wait_for FILE TEXT PID
+wait_for()
+{
+    for ((i = 0; i < 1200; i++)); do
+        grep -q "$2" "$1" 2>/dev/null && return
+        kill -0 "$3" 2>/dev/null || return 1
+        sleep 0.05
+    done
+    return 1
+}
+
+# A server of threads: COUNT connections at once, and how many threads that took.
+echo_server() # COUNT LOOP
+{
+    local server client port threads
+    rm -f "$scratch"/{server,client}.{in,out}
+    mkfifo "$scratch/server.in" "$scratch/client.in"
+    patched LINUXMT_LOOP="$2" -- timeout 100 "$scratch/echo-threads" <"$scratch/server.in" >"$scratch/server.out" 2>&1 &
+    server=$!
+    jobs_left+=("$server")
+    exec 5>"$scratch/server.in"
+    wait_for "$scratch/server.out" port $server || return 1
+    port=$(sed -n 's/^port //p' "$scratch/server.out")
+    timeout 100 "$scratch/echo-client" "$port" "$1" <"$scratch/client.in" >"$scratch/client.out" 2>&1 &
+    client=$!
+    jobs_left+=("$client")
+    exec 6>"$scratch/client.in"
+    wait_for "$scratch/client.out" "^open $1" $client || return 1
+    printf x >&5
+    wait_for "$scratch/server.out" threads $server || return 1
+    exec 6>&-
+    wait $client || return 1
+    exec 5>&-
+    wait $server || return 1
+    threads=$(sed -n 's/^threads //p' "$scratch/server.out")
+    ((threads < 5)) && grep -q "^served $1, at once $1$" "$scratch/server.out"
+}
+
+hard=$(ulimit -Hn)
+count=5000
+if [[ $hard != unlimited ]] && ((hard < count + 100)); then
+    count=$((hard - 100))
+fi
+if compile echo-threads echo-threads.c && compile echo-client echo-client.c; then
+    for loop in uring epoll; do
+        status=0
+        echo_server "$count" $loop || status=1
+        cat "$scratch/server.out" "$scratch/client.out" >"$scratch/why" 2>/dev/null || true
+        verdict "$count connections, a thread each, on few threads ($loop)" "$status"
+    done
+else
+    verdict "the echo server builds" 1
+fi
+
+# tinyproxy in front of an origin server: each connection is a thread.
+proxy() # COUNT LOOP
+{
+    local origin server port
+    "$python" "$here/proxy.py" origin >"$scratch/origin.out" 2>&1 &
+    origin=$!
+    jobs_left+=("$origin")
+    wait_for "$scratch/origin.out" port $origin || return 1
+    port=$("$python" "$here/proxy.py" port)
+    printf 'Port %s\nListen 127.0.0.1\nTimeout 60\nMaxClients 2000\nLogLevel Error\nLogFile "%s"\n' "$port" "$scratch/proxy.log" >"$scratch/proxy.conf"
+    patched LINUXMT_LOOP="$2" -- tinyproxy -d -c "$scratch/proxy.conf" >"$scratch/proxy.out" 2>&1 &
+    server=$!
+    jobs_left+=("$server")
+    timeout 100 "$python" "$here/proxy.py" ask "$port" "$(sed -n 's/^port //p' "$scratch/origin.out")" "$1" "$server" >"$scratch/client.out" 2>&1 || return 1
+    kill "$server" "$origin"
+    wait "$server" || true
+    wait "$origin" || true
+    (($(sed -n 's/^threads //p' "$scratch/client.out") < 5))
+}
+
+if command -v tinyproxy >/dev/null && [[ -n $python ]]; then
+    loops=(uring)
+    [[ -z ${MT_TEST_SHARE:-} ]] || loops=(uring epoll)
+    for loop in "${loops[@]}"; do
+        status=0
+        proxy 300 "$loop" || status=1
+        cat "$scratch"/{proxy.out,proxy.log,client.out} >"$scratch/why" 2>/dev/null || true
+        verdict "tinyproxy serves 300 connections at once on few threads ($loop)" "$status"
+    done
+else
+    verdict "tinyproxy" 0 "tinyproxy or python3 is not there"
+fi
+
+if [[ -n $python ]]; then
+    same python "$python" "$here/threads.py"
+else
+    verdict "python3" 0 "it is not there"
+fi
+
+if compile sqlite sqlite.c -lsqlite3; then
+    for loop in uring epoll; do
+        status=0
+        "$scratch/sqlite" "$scratch/plain-$loop.db" >"$scratch/sqlite.plain" 2>&1
+        patched LINUXMT_LOOP=$loop -- timeout 60 "$scratch/sqlite" "$scratch/$loop.db" >"$scratch/sqlite.patched" 2>&1 || status=1
+        diff "$scratch/sqlite.plain" "$scratch/sqlite.patched" >"$scratch/why" || status=1
+        verdict "sqlite3 in many coroutines stays right ($loop)" "$status"
+    done
+else
+    verdict "sqlite3" 0 "no sqlite3.h"
+fi
+echo "1..$number"
