@@ -88,6 +88,22 @@ else
     fi
 fi
 
+if ! compile sqlite3 -DWITH_SQLITE=1 -lsqlite3; then
+    skip sqlite3 "it does not compile: install libsqlite3-dev"
+elif ! command -v sqlite3 >/dev/null; then
+    skip sqlite3 "sqlite3 is not installed"
+else
+    try sqlite3 10 "$scratch/base"
+    sums=$(sqlite3 "$scratch/base" 'pragma integrity_check; select count(*), sum(a) from t' 2>&1)
+    number=$((number + 1))
+    if [[ $sums == $'ok\n400|1800' ]]; then
+        echo "ok $number - all rows are there"
+    else
+        echo "not ok $number - all rows are there"
+        echo "# ${sums//$'\n'/$'\n# '}"
+    fi
+fi
+
 # Its server does not run as root.
 as_other=()
 if [[ $(id -u) == 0 ]]; then

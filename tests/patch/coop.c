@@ -508,6 +508,38 @@ static void handlers(void)
     close(ends[1]);
 }
 
+/* -- Without memory ----------------------------------------------------------------------------------------------- */
+
+/* The library's, for tests: the allocation after `skip` more fails. */
+long mt__sys_fail(long number, long skip, int error);
+#define ALLOCATION (-2)
+
+static int starved(void *arg)
+{
+    struct pollfd looks[20];
+    fd_set set;
+
+    FD_ZERO(&set);
+    FD_SET(ends[0], &set);
+    for (int i = 0; i < 20; i++)
+        looks[i] = (struct pollfd){.fd = ends[0], .events = POLLIN};
+    mt__sys_fail(ALLOCATION, 0, ENOMEM);
+    CHECK(poll(looks, 20, -1) == -1 && errno == ENOMEM);
+    mt__sys_fail(ALLOCATION, 0, ENOMEM);
+    CHECK(select(ends[0] + 1, &set, NULL, NULL, NULL) == -1 && errno == ENOMEM);
+    mt__sys_fail(-1, 0, 0);
+    CHECK(poll(looks, 20, 1) == 0);
+    return 0;
+}
+
+static void starves(void)
+{
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    run_many(starved, 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -528,6 +560,7 @@ static const struct {
     {"ten children at once", children},
     {"streams", streams},
     {"a signal handler writes while the hub sleeps", handlers},
+    {"without memory", starves},
 };
 
 /* For who looks from outside. */
