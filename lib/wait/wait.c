@@ -88,13 +88,14 @@ static int is_traced(void)
 }
 
 /* In a hub the kernel's clock of its ticks does, which costs a fifth and is behind by some ms: what is seen of a wait
- * need not be better, unless somebody traces. It never goes back behind what the hub has seen of the real one. */
-static mt_deadline begin_of_wait(void)
+ * need not be better, unless somebody traces, or a signal handler has to know which waits had begun before it. It never
+ * goes back behind what the hub has seen of the real one. */
+static mt_deadline begin_of_wait(unsigned flags)
 {
     struct timespec tick;
     mt_deadline at;
 
-    if (!hook || is_traced())
+    if (!hook || is_traced() || flags & (MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS))
         return mt__wait_clock = mt_now();
     clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
     at = (int64_t)tick.tv_sec * 1000000000 + tick.tv_nsec;
@@ -117,7 +118,7 @@ int mt__wait_begin(struct mt__wait *wait)
     if (!task)
         return -ENOMEM;
     record = task->record;
-    wait->since = begin_of_wait();
+    wait->since = begin_of_wait(wait->flags);
     wait->limited = wait->suspect = 0;
     __atomic_store_n(&task->in_deadlock, 0, __ATOMIC_RELAXED);
     mt__record_begin(record);
