@@ -114,12 +114,10 @@ static void mt_set_up(void)
 }
 
 static const struct subject ours[] = {
-    {"rlock", mt_rlock, NULL},          {"read", mt_read_step, NULL},
-    {"write", mt_write_step, NULL},          {"robust", mt_robust, NULL},
-    {"pilock", mt_pilock, NULL},        {"sem", mt_sem_step, mt_sem_hand},
-    {"once", mt_once_step, NULL},       {"local", mt_local_step, NULL},
-    {"cond", mt_notify, mt_cond_hand},  {"event", NULL, mt_event_hand},
-    {"barrier", NULL, mt_barrier_hand},
+    {"rlock", mt_rlock, NULL},      {"read", mt_read_step, NULL},       {"write", mt_write_step, NULL},
+    {"robust", mt_robust, NULL},    {"pilock", mt_pilock, NULL},        {"sem", mt_sem_step, mt_sem_hand},
+    {"once", mt_once_step, NULL},   {"local", mt_local_step, NULL},     {"cond", mt_notify, mt_cond_hand},
+    {"event", NULL, mt_event_hand}, {"barrier", NULL, mt_barrier_hand},
 };
 
 /* -- pthread's ---------------------------------------------------------------------------------------------------- */

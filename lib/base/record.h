@@ -54,7 +54,8 @@ struct mt__record {
     char wait_place[MT_PLACE_MAX]; /* the tail of "file:line" where it waits, if known */
     int32_t thread; /* a coroutine's: the kernel thread id of its hub; its tid above is what its locks show */
 
-    /* Of a task whose thread has a hub, by the monitor (mt_monitor): each is looked at by itself, without the sequence. */
+    /* Of a task whose thread has a hub, by the monitor (mt_monitor): each is looked at by itself, without the sequence.
+     */
     uint32_t blocked;      /* how many times one of its tasks kept the hub, */
     uint64_t blocked_most; /* for how many ns at the most, and who did it last */
     char blocked_by[24];

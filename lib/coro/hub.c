@@ -30,8 +30,8 @@ __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 
 static void turn(struct mt__hub *hub, int idle);
 
-/* Until the wakes that have met arms of those who had left are passed on, or as good as: nobody knows when the hub turns
- * again, or whether. */
+/* Until the wakes that have met arms of those who had left are passed on, or as good as: nobody knows when the hub
+ * turns again, or whether. */
 static void settle(struct mt__hub *hub)
 {
     for (int i = 0; hub->stale && i < SETTLE; i++)

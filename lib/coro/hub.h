@@ -200,8 +200,8 @@ struct mt__watch {
 
 /* What is worth an attempt, before the loop is asked: coro/io.c's. */
 struct mt__attempts {
-    uint64_t switches; /* the hub's when it was counted last how many have succeeded */
-    unsigned in_a_row; /* since then, without a switch */
+    uint64_t switches;     /* the hub's when it was counted last how many have succeeded */
+    unsigned in_a_row;     /* since then, without a switch */
     uint8_t drained[1024]; /* by descriptor, modulo that: the last receive there has left nothing. A guess */
 };
 

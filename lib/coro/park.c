@@ -13,22 +13,19 @@
  *                    completion, for which the kernel was asked by a cancel: if that says "woken", then a wake was
  *                    spent on somebody who had left, and it is passed on to the next.
  *
+ * Such an arm is a waiter that nobody stands behind: a wake that it takes is lost to the others until the hub's next
+ * turn. So there is one before the thread itself goes on, which may not come back to the hub for long, and a hub that
+ * ends waits for all of them.
+ *
  * One with MT__WAIT_KNOWN is not in the table but in the hands of whoever wakes it here, by mt__park_wake, which finds
  * it as the table would. All else is the same.
  *
  * A wait that might close a circle is looked at when it is armed, for most are over before: one that does is ended, and
  * the task looks for itself, is told, or waits again.
  *
- * Such an arm is a waiter that nobody stands behind: a wake that it takes is lost to the others until the hub's next
- * turn. So there is one before the thread itself goes on, which may not come back to the hub for long, and a hub that
- * ends waits for all of them.
- *
  * A time. Timers are the hub's own; nothing is told to the kernel but the first of them, by the turn that sleeps.
  *
- * An operation. Whoever gives up asks the loop to cancel it and waits for its completion all the same: until then the
- * kernel may write to the buffer, and an operation that has been done after all is not lost but returned.
- *
- * tests/model/park.pml checks that no wake is lost between the three.
+ * tests/model/park.pml checks that no wake is lost. Operations are in park-io.c.
  */
 #include "coro/hub.h"
 #include "base/clock.h"
@@ -41,8 +38,7 @@
 
 #define FIRST_BUCKETS 64
 #define ARMS          64 /* made at a time */
-#define CANCEL_AGAIN  MT_MS(5)
-#define SUSPECT       1 /* the result of a park that closes a circle */
+#define SUSPECT       1  /* the result of a park that closes a circle */
 
 /* -- The table ---------------------------------------------------------------------------------------------------- */
 
@@ -417,120 +413,4 @@ void mt__park_wake(struct mt__coro *coro, const uint32_t *word)
 {
     if (coro->parked && coro->parked->wait && coro->parked->wait->word == word)
         mt__parked_end(mt__hub, coro->parked, 0);
-}
-
-/* -- Operations --------------------------------------------------------------------------------------------------- */
-
-static void io_complete(struct mt__hub *hub, struct mt__op *op, int result)
-{
-    struct mt__io *io = (struct mt__io *)op;
-
-    hub->ops--;
-    io->result = result;
-    io->done = 1;
-    mt__parked_end(hub, io->parked, 0);
-}
-
-int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until)
-{
-    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL)};
-    int error, why;
-
-    io->op.complete = io_complete;
-    io->parked = &parked;
-    io->done = 0;
-    error = hub->loop->io(hub, io);
-    if (error)
-        return error;
-    hub->ops++;
-    why = mt__park_time(hub, &parked, until);
-    if (io->done)
-        return io->result == -ECANCELED ? -EBADF : io->result; /* nobody but mt_close cancels what waits */
-    while (!io->done) { /* more than once: a cancel may find no room, or the call at its very start */
-        hub->loop->io_cancel(hub, io);
-        parked = (struct mt__parked){.wait = wait};
-        mt__park_time(hub, &parked, mt_after(CANCEL_AGAIN));
-    }
-    return io->result == -ECANCELED || io->result == -EINTR ? why : io->result;
-}
-
-static void poll_complete(struct mt__hub *hub, struct mt__op *op, int result)
-{
-    struct mt__poll *poll = (struct mt__poll *)op;
-
-    hub->ops--;
-    poll->done = 1;
-    if (result == -ECANCELED && !poll->given_up)
-        result = -EBADF;
-    if (result != -ECANCELED)
-        *poll->found = result < 0 ? (result == -EBADF ? POLLNVAL : POLLERR) : (short)result;
-    mt__parked_end(hub, poll->parked, 0);
-}
-
-/* Starts one a descriptor. Returns how many are under way, or -errno. */
-static int start_polls(struct mt__hub *hub, struct mt__poll *polls, struct pollfd *fds, unsigned count,
-                       struct mt__parked *parked)
-{
-    int error;
-
-    for (unsigned i = 0; i < count; i++) {
-        polls[i] = (struct mt__poll){.op.complete = poll_complete,
-                                     .fd = fds[i].fd,
-                                     .events = fds[i].events,
-                                     .parked = parked,
-                                     .found = &fds[i].revents};
-        fds[i].revents = 0;
-        polls[i].done = fds[i].fd < 0;
-        if (polls[i].done)
-            continue;
-        hub->ops++;
-        error = hub->loop->poll(hub, &polls[i]);
-        if (error) {
-            hub->ops--;
-            polls[i].done = 1;
-            for (unsigned j = i + 1; j < count; j++)
-                polls[j].done = 1;
-            return error;
-        }
-    }
-    return 0;
-}
-
-static void end_polls(struct mt__hub *hub, struct mt__poll *polls, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (!polls[i].done) {
-            polls[i].given_up = 1;
-            hub->loop->poll_cancel(hub, &polls[i]);
-        }
-    for (unsigned i = 0; i < count; i++)
-        while (!polls[i].done) {
-            struct mt__parked parked = {0};
-            polls[i].parked = &parked;
-            mt__park_time(hub, &parked, mt_after(CANCEL_AGAIN));
-            if (!polls[i].done)
-                hub->loop->poll_cancel(hub, &polls[i]);
-        }
-}
-
-/* As mt__wait_round_fds. Its array of polls is on the stack for the usual few, as stacks are small. */
-int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until)
-{
-    struct mt__hub *hub = mt__hub;
-    struct mt__parked parked = {.wait = wait, .cancellable = !(wait->flags & MT__WAIT_NOCANCEL)};
-    struct mt__poll few[4], *polls = few;
-    int result;
-
-    if (count > sizeof few / sizeof *few && !(polls = mt__alloc(count * sizeof *polls)))
-        return -ENOMEM;
-    result = start_polls(hub, polls, fds, count, &parked);
-    if (!result)
-        result = mt__park_time(hub, &parked, until);
-    end_polls(hub, polls, count);
-    for (unsigned i = 0; i < count && result == -ETIMEDOUT; i++)
-        if (fds[i].revents)
-            result = 0;
-    if (polls != few)
-        free(polls);
-    return result;
 }

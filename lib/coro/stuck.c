@@ -3,9 +3,9 @@
  * A hub that nothing can wake, and the list of what runs in a hub.
  *
  * It is stuck when nothing is ready, no timer is set and no operation is under way, every word that is waited for is
- * private to the process, and the hub's thread is the only one in it (helpers and the monitor apart): nobody is left who could write
- * such a word. Then the thread's own wait fails with -EDEADLK, and the list says who waits where. (A signal handler
- * could still wake one; who builds on that keeps a timer.)
+ * private to the process, and the hub's thread is the only one in it (helpers and the monitor apart): nobody is left
+ * who could write such a word. Then the thread's own wait fails with -EDEADLK, and the list says who waits where. (A
+ * signal handler could still wake one; who builds on that keeps a timer.)
  */
 #include "base/clock.h"
 #include "coro/coro.h"

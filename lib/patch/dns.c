@@ -85,7 +85,8 @@ MT__PATCHED int getnameinfo(const struct sockaddr *address, socklen_t length, ch
 {
     struct name_info info = {address, length, node_size, service_size, node, service, flags};
 
-    int asks = (node && node_size && !(flags & NI_NUMERICHOST)) || (service && service_size && !(flags & NI_NUMERICSERV));
+    int asks =
+        (node && node_size && !(flags & NI_NUMERICHOST)) || (service && service_size && !(flags & NI_NUMERICSERV));
 
     if (!mt__patched(DNS) || !asks)
         return name_info(&info);

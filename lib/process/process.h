@@ -71,9 +71,9 @@ struct mt__process {
     int pid;
     struct mt__start *start;
     size_t start_size;
-    int collected; /* its end has been taken from the kernel, */
+    int collected;             /* its end has been taken from the kernel, */
     struct mt_task *collector; /* by him, */
-    uint32_t settled; /* futex word: and all that its end brings about has happened */
+    uint32_t settled;          /* futex word: and all that its end brings about has happened */
     struct mt_exit exit;
     const char *refused;                /* when it has ended: "" if nothing was */
     uint64_t noted[MT__CALLS_MAX / 64]; /* when it has ended: what the sandbox would have refused */

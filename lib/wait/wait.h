@@ -20,9 +20,9 @@
 enum {
     MT__WAIT_SHARED =
         1, /* the word is in memory that several processes map (or that the kernel wakes: a thread's tid word) */
-    MT__WAIT_NOCANCEL = 2, /* a killed task waits here all the same: a condition that has to get its lock back */
-    MT__WAIT_TIME = 4,     /* nobody wakes the word: only time, or a kill, ends the wait */
-    MT__WAIT_KNOWN = 8,    /* who wakes it knows who waits, and in his own hub wakes him by mt__park_wake */
+    MT__WAIT_NOCANCEL = 2,   /* a killed task waits here all the same: a condition that has to get its lock back */
+    MT__WAIT_TIME = 4,       /* nobody wakes the word: only time, or a kill, ends the wait */
+    MT__WAIT_KNOWN = 8,      /* who wakes it knows who waits, and in his own hub wakes him by mt__park_wake */
     MT__WAIT_INTERRUPT = 16, /* a coroutine's, and its thread's own beside coroutines: a signal handler without
                          SA_RESTART that runs while all wait ends one of these, with -EINTR */
     MT__WAIT_INTERRUPT_ALWAYS = 32, /* the same with any handler */

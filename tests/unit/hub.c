@@ -548,8 +548,8 @@ static int wait_for_word(void *arg)
     return result;
 }
 
-/* A coroutine waits, with an arm in the kernel; a thread waits behind it. The coroutine is woken by its hub, and the kernel's
- * wake then finds the arm. The hub's own thread goes on by itself, and does not come back to the hub. */
+/* A coroutine waits, with an arm in the kernel; a thread waits behind it. The coroutine is woken by its hub, and the
+ * kernel's wake then finds the arm. The hub's own thread goes on by itself, and does not come back to the hub. */
 static int leave_an_arm(void *arg)
 {
     struct left_behind *it = arg;

@@ -42,7 +42,8 @@
 #define TSAN 0
 #endif
 
-/* A fork's child of a process with threads may start none of its own under ThreadSanitizer, and a hub on epoll has helpers. */
+/* A fork's child of a process with threads may start none of its own under ThreadSanitizer, and a hub on epoll has
+ * helpers. */
 static inline int forks_child_has_no_hub(void)
 {
     return TSAN && strcmp(mt_loop_name(), "uring") != 0;

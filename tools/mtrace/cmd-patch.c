@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs a command with liblinuxmt-patch preloaded and turned on. Nothing is traced: it is a shorthand for two environment
- * variables, which knows where the library is.
+ * Runs a command with liblinuxmt-patch preloaded and turned on. Nothing is traced: it is a shorthand for two
+ * environment variables, which knows where the library is.
  */
 #include "config.h"
 #include "cmd.h"
@@ -70,11 +70,18 @@ static int run(const struct cmd *cmd, int argc, char **argv)
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+c:rhV", options, NULL)) != -1)
         switch (option) {
-        case 'c': classes = optarg; break;
-        case 'r': report = 1; break;
-        case 'h': return cmd_help(cmd);
-        case 'V': return cmd_version();
-        default: return cmd_misused(cmd, "'%s' is no option of it, or lacks its argument", argv[optind - 1]);
+        case 'c':
+            classes = optarg;
+            break;
+        case 'r':
+            report = 1;
+            break;
+        case 'h':
+            return cmd_help(cmd);
+        case 'V':
+            return cmd_version();
+        default:
+            return cmd_misused(cmd, "'%s' is no option of it, or lacks its argument", argv[optind - 1]);
         }
     if (optind == argc)
         return cmd_misused(cmd, "which command?");
