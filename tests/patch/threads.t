@@ -57,9 +57,10 @@ patched() # ENVIRONMENT... -- COMMAND
     env LINUXMT_PATCH=all "${environment[@]}" LD_PRELOAD="$patch" "$@"
 }
 
-compile() # PROGRAM SOURCE FLAGS...
+compile() # PROGRAM SOURCES FLAGS...
 {
-    "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -o "$scratch/$1" "$here/$2" "${@:3}" -pthread >"$scratch/why" 2>&1
+    # shellcheck disable=SC2086 # several sources
+    (cd "$here" && "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -o "$scratch/$1" $2 "${@:3}" -pthread) >"$scratch/why" 2>&1
 }
 
 # same NAME COMMAND...: with each of the ways, all at once, what it says without.
@@ -86,7 +87,7 @@ same()
     done
 }
 
-if compile pthreads pthreads.c; then
+if compile pthreads "pthreads.c pthreads-*.c"; then
     for part in mutexes conditions rwlocks others keyed threads processes leave_main; do
         same "$part" "$scratch/pthreads" "$part"
     done
