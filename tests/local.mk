@@ -13,8 +13,14 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += %D%/cmocka-tap
 
 # Those that take longest begin first, so that with make -j none of them is left alone at the end.
-LONG_TESTS = %D%/variants.t %D%/cross-aarch64.t %D%/model/run.t
+# Those of mtrace mostly wait, beside those that compute.
+LONG_TESTS = %D%/variants.t %D%/cross-aarch64.t
 TESTS += $(LONG_TESTS)
+if WITH_BPF
+TESTS += $(RECORD_TESTS)
+endif
+TESTS += %D%/model/run.t
+EXTRA_DIST += %D%/model/run.t
 EXTRA_DIST += $(LONG_TESTS)
 
 # unit: no privilege, CMocka. tests/unit/NOUN.c
@@ -367,7 +373,6 @@ endif
 RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/coros.t %D%/live/programs.t
 EXTRA_DIST += $(RECORD_TESTS)
 if WITH_BPF
-TESTS += $(RECORD_TESTS)
 check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt %D%/live/json-get
 endif
 %C%_live_waits_SOURCES = %D%/live/waits.c
@@ -415,5 +420,6 @@ clean-kept:
 # Unchanged threaded programs, with liblinuxmt-patch preloaded.
 TESTS += %D%/patch/threads.t
 EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/patch/pthreads-mutex.c \
-	%D%/patch/pthreads-cond.c %D%/patch/pthreads-rwlock.c %D%/patch/pthreads-others.c %D%/patch/pthreads-key.c %D%/patch/pthreads-thread.c %D%/patch/pthreads-process.c %D%/patch/pthreads-main.c %D%/patch/threads-cxx.cc %D%/patch/mixed.c %D%/patch/echo-threads.c \
+	%D%/patch/pthreads-cond.c %D%/patch/pthreads-rwlock.c %D%/patch/pthreads-others.c %D%/patch/pthreads-key.c \
+	%D%/patch/pthreads-thread.c %D%/patch/pthreads-process.c %D%/patch/pthreads-main.c %D%/patch/threads-cxx.cc %D%/patch/mixed.c %D%/patch/echo-threads.c \
 	%D%/patch/echo-client.c %D%/patch/proxy.py %D%/patch/threads.py %D%/patch/sqlite.c %D%/model/lockline.pml
