@@ -263,7 +263,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_monitor_LDADD = $(UNIT_LIBS)
 
 # About the tree itself: rooms, headers, manual pages, models.
-TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/man-examples.t
+TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/install.t %D%/man-examples.t
 TESTS += $(TREE_TESTS)
 EXTRA_DIST += $(TREE_TESTS) %D%/cross/cmocka.h %D%/model/futex.h %D%/model/channel.pml %D%/model/lock.pml %D%/model/cond.pml %D%/model/exit.pml \
 	%D%/model/barrier.pml %D%/model/robust.pml %D%/model/rwlock.pml %D%/model/sem.pml %D%/model/future.pml %D%/model/park.pml %D%/model/pool.pml %D%/model/queue.pml \
