@@ -345,7 +345,7 @@ endif
 %C%_unit_queues_SOURCES = %D%/unit/queues.c tools/mtrace/queues.c tools/mtrace/queues.h tools/mtrace/tasks.c tools/mtrace/tasks.h
 %C%_unit_queues_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
 %C%_unit_queues_LDADD = $(UNIT_LIBS)
-%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
+%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
 	tools/mtrace/verdict-coros.c tools/mtrace/model-text.c \
 	tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/model.h
 %C%_unit_verdict_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace
