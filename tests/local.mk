@@ -269,7 +269,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_monitor_LDADD = $(UNIT_LIBS)
 
 # About the tree itself: rooms, headers, manual pages, models.
-TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/man-examples.t
+TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/install.t %D%/man-examples.t
 TESTS += $(TREE_TESTS)
 EXTRA_DIST += $(TREE_TESTS) %D%/cross/cmocka.h %D%/model/futex.h %D%/model/channel.pml %D%/model/lock.pml %D%/model/cond.pml %D%/model/exit.pml \
 	%D%/model/barrier.pml %D%/model/robust.pml %D%/model/rwlock.pml %D%/model/sem.pml %D%/model/future.pml %D%/model/park.pml %D%/model/pool.pml %D%/model/queue.pml \
@@ -351,7 +351,7 @@ endif
 %C%_unit_queues_SOURCES = %D%/unit/queues.c tools/mtrace/queues.c tools/mtrace/queues.h tools/mtrace/tasks.c tools/mtrace/tasks.h
 %C%_unit_queues_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
 %C%_unit_queues_LDADD = $(UNIT_LIBS)
-%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
+%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
 	tools/mtrace/verdict-coros.c tools/mtrace/model-text.c \
 	tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/model.h
 %C%_unit_verdict_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace

@@ -110,16 +110,22 @@ MTRACE_STUCK = \
 
 if WITH_BPF
 bin_PROGRAMS += mtrace
-dist_bashcompletion_DATA += completions/mtrace
 mtrace_SOURCES = $(MTRACE_COMMAND) $(MTRACE_RECORD) $(MTRACE_STUCK)
 mtrace_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CPPFLAGS) -I$(top_builddir)/bpf -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace -DMT_LIBDIR='"$(libdir)"'
 mtrace_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS) $(LIBDW_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)
 # A fresh build of mtrace alone has to make the programs first.
 $(mtrace_OBJECTS): | $(BPF_SKELS)
 mtrace_LDADD = $(LIBBPF_LIBS) $(LIBDW_LIBS) -lelf $(JANSSON_LIBS) $(SECCOMP_LIBS) -lm
-else
-EXTRA_DIST += completions/mtrace
+
+# The completion goes by the command's name, which --program-prefix and its kin change: they do not know of DATA.
+MTRACE_COMPLETION = $(DESTDIR)$(bashcompletiondir)/`echo mtrace | sed '$(transform)'`
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(bashcompletiondir)"
+	$(INSTALL_DATA) $(srcdir)/completions/mtrace "$(MTRACE_COMPLETION)"
+uninstall-local:
+	rm -f "$(MTRACE_COMPLETION)"
 endif
+EXTRA_DIST += completions/mtrace
 
 # For gdb: lists stacks. In pkgdata, not gdb's auto-load folder, whose place is gdb's to say.
 dist_pkgdata_DATA = %D%/gdb/linuxmt-gdb.py

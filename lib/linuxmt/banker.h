@@ -41,7 +41,7 @@ int mt__banker_request(struct mt_banker *banker, int customer, const uint32_t *a
 int mt_banker_release(struct mt_banker *banker, int customer, const uint32_t *amount);
 
 /* Whether everybody could be served to the end, which is always so; and in which order: sequence, if not NULL, gets up
- * to room customer numbers. Returns how many customers there are; -EDEADLK if the state is unsafe; -ENOMEM. */
+ * to room customer numbers. Returns how many customers there are; -ENOMEM. */
 int mt_banker_is_safe(struct mt_banker *banker, int *sequence, size_t room);
 
 /* Whether it would stay so if the customer were given that much now: 1 or 0; -EINVAL, -E2BIG, -ENOMEM as in

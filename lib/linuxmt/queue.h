@@ -94,7 +94,7 @@ int mt_queue_get_view(struct mt_queue *queue, struct mt_queue_view *view, mt_dea
 int mt_queue_give_back(struct mt_queue *queue, struct mt_queue_view *view, int again);
 
 /* No more puts, by anybody: they fail with -EPIPE, and so do gets once the queue is empty. 0; -ETIMEDOUT if another
- * user keeps it from that for long; -EUCLEAN. */
+ * user keeps it from that for long; -ENOMEM. */
 int mt_queue_close(struct mt_queue *queue);
 int mt_queue_is_closed(const struct mt_queue *queue);
 

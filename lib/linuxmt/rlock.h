@@ -54,7 +54,7 @@ static inline int mt__rlock_acquire(struct mt_rlock *rlock, mt_deadline deadline
             id && !*mt__here.probed &&
             __atomic_compare_exchange_n(&rlock->lock.word, &free_word, id, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
         rlock->lock.place = place;
-        rlock->depth = 1;
+        __atomic_store_n(&rlock->depth, 1, __ATOMIC_RELAXED);
         return 0;
     }
     return mt__rlock_again(rlock, deadline, place);
@@ -62,10 +62,15 @@ static inline int mt__rlock_acquire(struct mt_rlock *rlock, mt_deadline deadline
 
 static inline int mt_rlock_release(struct mt_rlock *rlock)
 {
-    uint32_t id = mt__here.id, word = __atomic_load_n(&rlock->lock.word, __ATOMIC_RELAXED);
+    uint32_t id = mt__here.id, held = id, word;
 
+    /* To one who is not the owner the depth tells nothing, but to such a one the word is another's. */
+    if (MT__LIKELY(id && !*mt__here.probed && __atomic_load_n(&rlock->depth, __ATOMIC_RELAXED) == 1 &&
+                   __atomic_compare_exchange_n(&rlock->lock.word, &held, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+        return 0;
+    word = __atomic_load_n(&rlock->lock.word, __ATOMIC_RELAXED);
     if (MT__LIKELY(id && (word & 0x3fffffffu) == id && rlock->depth > 1)) {
-        rlock->depth--;
+        __atomic_store_n(&rlock->depth, rlock->depth - 1, __ATOMIC_RELAXED);
         return 0;
     }
     return mt__rlock_release_slow(rlock);

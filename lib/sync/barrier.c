@@ -9,7 +9,9 @@
  * 3. While leaving is not 0 nobody enters a new round of a barrier that has been reset: so broken_phase cannot change
  * under one that has not yet looked. Whoever brings leaving to 0 wakes those who wait for that.
  *
- * tests/model/barrier.pml checks 1 to 3.
+ * 4. Who ends a round gives up the lock before it wakes: those who go on may want it at once, for the next round.
+ *
+ * tests/model/barrier.pml checks 1 to 4.
  */
 #include "base/clock.h"
 #include "sync/lock.h"
@@ -53,15 +55,16 @@ static void set(uint32_t *field, uint32_t value)
     __atomic_store_n(field, value, __ATOMIC_RELEASE);
 }
 
-/* Ends the round, with the lock held. */
+/* Ends the round, with the lock held, and gives that up. */
 static void end_round(struct mt_barrier *barrier)
 {
     set(&barrier->waiting, 0);
     set(&barrier->phase, barrier->phase + 1);
+    mt_lock_release(&barrier->lock);
     mt__wake(&barrier->phase, UINT_MAX, wait_flags(barrier));
 }
 
-/* Breaks the round in which `sleepers` sleep, with the lock held. */
+/* The same, but breaks the round, in which `sleepers` sleep. */
 static void break_round(struct mt_barrier *barrier, uint32_t sleepers)
 {
     if (sleepers) {
@@ -121,7 +124,6 @@ static int complete(struct mt_barrier *barrier, uint32_t place)
     } else {
         end_round(barrier);
     }
-    mt_lock_release(&barrier->lock);
     return outcome < 0 ? outcome : (int)place;
 }
 
@@ -135,7 +137,9 @@ static int after_sleep(struct mt_barrier *barrier, uint32_t phase, uint32_t plac
     if (barrier->phase == phase) { /* late, or killed, and the round is still on */
         set(&barrier->broken, 1);
         break_round(barrier, barrier->waiting - 1);
-    } else if (barrier->leaving && barrier->broken_phase == phase) {
+        return result;
+    }
+    if (barrier->leaving && barrier->broken_phase == phase) {
         set(&barrier->leaving, barrier->leaving - 1);
         if (!barrier->leaving)
             mt__wake(&barrier->leaving, UINT_MAX, wait_flags(barrier));
@@ -174,7 +178,8 @@ static void stop(struct mt_barrier *barrier, uint32_t broken)
     set(&barrier->broken, broken);
     if (barrier->waiting)
         break_round(barrier, barrier->waiting);
-    mt_lock_release(&barrier->lock);
+    else
+        mt_lock_release(&barrier->lock);
 }
 
 void mt_barrier_abort(struct mt_barrier *barrier)

@@ -221,9 +221,11 @@ static int is_mine(const struct mt_rwlock *rwlock)
     return owner && (owner == mt__here.id || (owner == mt__here.former && !(MT__IS_SHARED(rwlock))));
 }
 
+/* What the state is, is guessed first, here and in the release: to read it just behind the last change of it, which was
+ * a locked instruction too, takes longer than a wrong guess. */
 static int acquire_read(struct mt_rwlock *rwlock, mt_deadline deadline, const char *place)
 {
-    uint32_t state = look(rwlock);
+    uint32_t state = 0;
 
     while (!(state & (WRITER | WAITING)) && state < COUNT)
         if (change(rwlock, &state, state + 1))
@@ -278,8 +280,12 @@ int mt__rwlock_acquire_write(struct mt_rwlock *rwlock, mt_deadline deadline, con
 
 int mt_rwlock_release_read(struct mt_rwlock *rwlock)
 {
-    uint32_t state = look(rwlock);
+    uint32_t state = 1;
 
+    if (MT__LOCKORDER)
+        state = look(rwlock);
+    else if (change(rwlock, &state, 0))
+        return 0;
     if (state & WRITER || !(state & COUNT))
         return -EPERM;
     if (MT__LOCKORDER)

@@ -78,7 +78,7 @@ static int wait_for_one(struct mt_sem *sem, struct mt__wait *wait)
     return 0;
 }
 
-int mt__sem_acquire(struct mt_sem *sem, mt_deadline deadline, const char *place)
+static __attribute__((noinline)) int acquire_by_waiting(struct mt_sem *sem, mt_deadline deadline, const char *place)
 {
     struct mt__wait wait = {
         .word = value_word(sem),
@@ -89,14 +89,16 @@ int mt__sem_acquire(struct mt_sem *sem, mt_deadline deadline, const char *place)
         .place = place,
         .deadline = deadline,
     };
-    int result;
+    int result = mt__wait_begin(&wait);
 
+    return result ? result : mt__wait_end(&wait, wait_for_one(sem, &wait));
+}
+
+int mt__sem_acquire(struct mt_sem *sem, mt_deadline deadline, const char *place)
+{
     if (take(sem, 0))
         return 0;
-    if (deadline == MT_NOWAIT)
-        return -EBUSY;
-    result = mt__wait_begin(&wait);
-    return result ? result : mt__wait_end(&wait, wait_for_one(sem, &wait));
+    return deadline == MT_NOWAIT ? -EBUSY : acquire_by_waiting(sem, deadline, place);
 }
 
 int mt_sem_release(struct mt_sem *sem, uint32_t count)

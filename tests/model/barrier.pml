@@ -104,9 +104,11 @@ inline end_round(outcome)
     waiting = 0;
 #if BUG == 1 /* wakes before there is a reason to be awake */
     wake_all(ON_PHASE);
-    d_step { became[phase] = outcome; phase++ }
+    d_step { became[phase] = outcome; phase++ };
+    release()
 #else
     d_step { became[phase] = outcome; phase++ };
+    release();
     wake_all(ON_PHASE)
 #endif
 }
@@ -152,8 +154,7 @@ inline complete()
     if
     :: end_round(PASSED)
     :: broken = true; break_round(PARTIES - 1)
-    fi;
-    release()
+    fi
 }
 
 inline leave_broken_round()
@@ -201,9 +202,9 @@ inline after_sleep()
             if
             :: leaving > 0 && broken_phase == seen -> told = BROKEN; leave_broken_round()
             :: else -> told = PASSED
-            fi
-        fi;
-        release()
+            fi;
+            release()
+        fi
     fi;
     failed = (told == BROKEN);
     d_step { assert(became[seen] == told); told = 0 }
@@ -241,9 +242,8 @@ inline stop(breaks)
     broken = breaks;
     if
     :: waiting > 0 -> break_round(waiting)
-    :: else -> skip
-    fi;
-    release()
+    :: else -> release()
+    fi
 }
 
 proctype task(byte me)

@@ -117,6 +117,21 @@ static void errors_go_up_when_not_caught(void **state)
     assert_int_equal(mt_greenlet_free(inner), 0);
 }
 
+static void long_names_are_cut(void **state)
+{
+    char name[100];
+    struct mt_greenlet_options options = {.name = name};
+    struct mt_greenlet *greenlet;
+
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = 0;
+    greenlet = mt_greenlet_new(waits_then_returns_arg, NULL, &options);
+    assert_non_null(greenlet);
+    assert_int_equal(strlen(mt_greenlet_name(greenlet)), MT_NAME_MAX - 1);
+    assert_memory_equal(mt_greenlet_name(greenlet), name, MT_NAME_MAX - 1);
+    assert_int_equal(mt_greenlet_free(greenlet), 0);
+}
+
 static void an_end_without_catch_reaches_the_root(void **state)
 {
     struct mt_greenlet *greenlet = mt_greenlet_new(waits_then_returns_what_came, NULL, NULL);
@@ -477,6 +492,7 @@ int main(void)
         cmocka_unit_test(values_go_both_ways),
         cmocka_unit_test(to_oneself),
         cmocka_unit_test(errors_go_up_when_not_caught),
+        cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(an_end_without_catch_reaches_the_root),
         cmocka_unit_test(one_that_has_not_begun_never_does),
         cmocka_unit_test(a_parent_is_changed_but_not_into_a_circle),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mtrace's verdicts on queues, pools and coroutines, from models made by hand.
+ * mtrace's verdicts, from models made by hand.
  */
 #include "../../tools/mtrace/model.h"
 
@@ -351,6 +351,46 @@ static void test_snapshot(void **state)
     begins(&model, "2 coroutines in 1 hub; \"spinner\" runs");
 }
 
+const char *model_holders(struct model *model, const struct model_lock *lock)
+{
+    (void)model, (void)lock;
+    return "";
+}
+
+/* One task runs, another wants to: that "nothing waits" would be no answer. */
+static void test_bound(void **state)
+{
+    struct model_task pair[] = {{.label = "one", .life = SECOND, .raw.running = SECOND * 8 / 10},
+                                {.label = "two", .life = SECOND, .raw.running = SECOND * 4 / 10}};
+    struct model_part part = {.task = 1, .ns = SECOND * 3 / 10};
+    struct model_wait wait = {.class = MODEL_BLOCKED,
+                              .reason = WAIT_DISK,
+                              .what = "file",
+                              .place = "",
+                              .ns = SECOND * 3 / 10,
+                              .parts = &part,
+                              .part_count = 1,
+                              .waker_name = ""};
+    struct model model = {
+        .duration = SECOND, .life = 2 * SECOND, .running = SECOND * 12 / 10, .tasks = pair, .task_count = 2};
+    (void)state;
+    model_judge(&model);
+    begins(&model, "nothing waits: CPU-bound; one ran 80 % of its time");
+    model.verdict[0] = 0;
+    model.ready = SECOND * 4 / 10;
+    model_judge(&model);
+    begins(&model,
+           "mostly CPU-bound; one ran 80 % of its time; tasks that could run waited for a CPU 25 % of the time");
+    model.verdict[0] = 0;
+    model.ready = SECOND / 10;
+    model.waiting[MODEL_BLOCKED] = SECOND * 3 / 10;
+    model.waits = &wait;
+    model.wait_count = 1;
+    model_judge(&model);
+    begins(&model, "mostly CPU-bound; one ran 80 % of its time; two, 1 of 2 tasks, spent 30 % of its time waiting for "
+                   "the disk: file");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_long_run_before_lost),
         cmocka_unit_test(test_lost_wakeup),
         cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,12 +14,24 @@
 #define IDLE_BELOW \
     0.10 /* all tasks together busy for less than this share of the recording: there is nothing to explain */
 #define READY_ABOVE 0.15 /* tasks together ready for less than this share of the recording do not lack a CPU */
+#define WAITS_ABOVE 0.05 /* of the busy time: less is as good as nothing */
 #define LOCK_ABOVE  0.20 /* a lock with this share of the busy time is the answer, whatever else there is */
 #define TASK_COUNTS 0.01 /* a task that waits for less than this share of its life is not counted among the waiters */
 
+static uint64_t blocked_time(const struct model *model)
+{
+    return model->waiting[MODEL_BLOCKED] + model->waiting[MODEL_PEER];
+}
+
 static uint64_t busy_time(const struct model *model)
 {
-    return model->running + model->ready + model->waiting[MODEL_BLOCKED] + model->waiting[MODEL_PEER];
+    return model->running + model->ready + blocked_time(model);
+}
+
+/* The longest wait that is not idle; they come first. */
+static const struct model_wait *worst_wait(const struct model *model)
+{
+    return model->wait_count && model->waits[0].class != MODEL_IDLE ? &model->waits[0] : NULL;
 }
 
 /* "3 of 8 tasks spent 71 % of their time" */
@@ -156,6 +168,31 @@ static void say_idle(struct model *model)
         model_say(model, ", mostly waiting for %s%s%s", longest->what, *longest->place ? " in " : "", longest->place);
 }
 
+static bool lacks_cpu(const struct model *model)
+{
+    return (double)model->ready >= READY_ABOVE * (double)model->duration;
+}
+
+/* Whether tasks wait for more than nothing, though most of the time one runs. */
+static bool waits_besides(const struct model *model)
+{
+    return lacks_cpu(model) || (double)blocked_time(model) >= WAITS_ABOVE * (double)busy_time(model);
+}
+
+/* The larger part of that. */
+static void say_besides(struct model *model)
+{
+    const struct model_wait *wait = worst_wait(model);
+    model_say(model, "; ");
+    if (lacks_cpu(model) && model->ready >= blocked_time(model))
+        model_say(model, "tasks that could run waited for a CPU %s of the time",
+                  format_share((double)model->ready / (double)(model->running + model->ready)));
+    else if (model->lock_count && model->locks[0].owned && (!wait || model->locks[0].ns >= wait->ns))
+        judge_lock(model, &model->locks[0]);
+    else if (wait)
+        judge_wait(model, wait);
+}
+
 static void judge_running(struct model *model)
 {
     const struct model_task *busiest = &model->tasks[0];
@@ -164,18 +201,16 @@ static void judge_running(struct model *model)
             busiest = &model->tasks[i];
     double share = busiest->life ? (double)busiest->raw.running / (double)busiest->life : 0;
     if (share >= 0.7) {
-        model_say(model, "nothing waits: CPU-bound; %s ran %s of its time", busiest->label, format_share(share));
+        bool besides = waits_besides(model);
+        model_say(model, "%s; %s ran %s of its time", besides ? "mostly CPU-bound" : "nothing waits: CPU-bound",
+                  busiest->label, format_share(share));
+        if (besides)
+            say_besides(model);
     } else {
         model_say(model, "nothing blocks: ran %s, ",
                   format_share(model->life ? (double)model->running / (double)model->life : 0));
         say_idle(model);
     }
-}
-
-/* The longest wait that is not idle; they come first. */
-static const struct model_wait *worst_wait(const struct model *model)
-{
-    return model->wait_count && model->waits[0].class != MODEL_IDLE ? &model->waits[0] : NULL;
 }
 
 static const struct model_lock *abandoned_lock(const struct model *model)
@@ -216,7 +251,7 @@ static void judge(struct model *model)
         judge_lock(model, lock);
     else if (wait && wait->ns >= model->ready && wait->ns >= model->running)
         judge_wait(model, wait);
-    else if (model->ready > model->running / 2 && (double)model->ready >= READY_ABOVE * (double)model->duration)
+    else if (model->ready > model->running / 2 && lacks_cpu(model))
         judge_ready(model);
     else
         judge_running(model);
