@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #define CAPACITY   65536u
-#define HEAD_SIZE  4096u
+#define HEAD_SIZE  256u /* so that head and first records are on one page: a fork's child fills in a new one */
+#define KEPT       8u   /* records of a snapshot for which no memory is asked for */
 #define TABLE_SIZE (HEAD_SIZE + (size_t)CAPACITY * sizeof(struct mt__record))
 
 static struct mt__records *table;
@@ -37,21 +38,23 @@ struct mt__record *mt__record_at(uint32_t index)
 }
 
 /* Maps a fresh table, in a memfd if there is one to be had: without it tasks work the same and are only not seen from
- * outside. */
-static void *map_table(int *fd_out)
+ * outside. In the place of `old`, if there is one: that may be gone when it fails. */
+static void *map_table(void *old, int *fd_out)
 {
-    long fd = mt__sys(SYS_memfd_create, MT__RECORDS_NAME, MFD_CLOEXEC);
+    static char name[] = MT__RECORDS_NAME; /* on a page that a fork's child has anyway */
+    long fd = mt__sys(SYS_memfd_create, name, MFD_CLOEXEC);
+    int fixed = old ? MAP_FIXED : 0;
     long map = -1;
 
     if (fd >= 0 && mt__sys(SYS_ftruncate, fd, TABLE_SIZE) == 0)
-        map = mt__sys(SYS_mmap, NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        map = mt__sys(SYS_mmap, old, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
     if (failed(map) && fd >= 0) {
         mt__sys(SYS_close, fd);
         fd = -1;
     }
     if (failed(map))
-        map = mt__sys(SYS_mmap, NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1, 0);
+        map = mt__sys(SYS_mmap, old, TABLE_SIZE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
     *fd_out = (int)fd; /* kept open: another process finds the table by it */
     return failed(map) ? NULL : (void *)map;
 }
@@ -89,7 +92,7 @@ struct mt__record *mt__record_new(void)
     struct mt__record *record;
 
     if (!table) {
-        struct mt__records *fresh = map_table(&table_fd);
+        struct mt__records *fresh = map_table(NULL, &table_fd);
         if (!fresh)
             return NULL;
         fill_head(fresh);
@@ -134,54 +137,54 @@ void mt__record_free(struct mt__record *record)
 
 /* The child's table is what the parent's was at the fork. Until the child has one of its own it shares the parent's,
  * who goes on with it: so the copy is made before the fork, with the registry's lock held. Records that their tasks
- * change meanwhile are copied as they come, and not for TSan to judge. */
-static struct mt__records *snapshot;
+ * change meanwhile are copied as they come, and not for TSan to judge.
+ *
+ * What a fork costs are the pages that are touched after it, on both sides: each is a fault, most are a copy. So a
+ * snapshot of a few records is kept beside the variables here, and the child neither looks into the parent's table nor
+ * frees anything. */
+static struct mt__record kept[KEPT];
+static struct mt__record *snapshot;
+static uint32_t snapshot_used;
+static uint64_t snapshot_hidden;
 
-__attribute__((no_sanitize("thread"))) static void copy_table(struct mt__records *to, const struct mt__records *from,
-                                                              size_t size)
+__attribute__((no_sanitize("thread"))) static void copy_records(struct mt__record *to, const struct mt__record *from,
+                                                                uint32_t count)
 {
-    for (size_t i = 0; i < size / sizeof(uint64_t); i++)
+    for (size_t i = 0; i < count * (sizeof *to / sizeof(uint64_t)); i++)
         ((volatile uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
-}
-
-static size_t size_in_use(const struct mt__records *records)
-{
-    return HEAD_SIZE + records->used * sizeof(struct mt__record);
 }
 
 void mt__records_before_fork(void)
 {
-    snapshot = table ? mt__alloc(size_in_use(table)) : NULL;
+    if (!table)
+        return;
+    snapshot_used = table->used;
+    snapshot_hidden = table->hidden;
+    snapshot = snapshot_used <= KEPT ? kept : mt__alloc(snapshot_used * sizeof *snapshot);
     if (snapshot)
-        copy_table(snapshot, table, size_in_use(table));
+        copy_records(snapshot, mt__record_at(0), snapshot_used);
 }
 
 void mt__records_forked(void)
 {
-    free(snapshot);
+    if (snapshot != kept)
+        free(snapshot);
     snapshot = NULL;
 }
 
 void mt__records_after_fork(void)
 {
-    const struct mt__records *from = snapshot ? snapshot : table; /* without memory it has to do as it is now */
-    int parents_fd = table_fd, fd;
-    struct mt__records *fresh;
+    int parents_fd = table_fd, fd = -1;
 
     if (!table)
         return;
-    fresh = map_table(&fd);
-    if (fresh) {
-        memcpy(fresh, from, size_in_use(from));
-        if (failed(mt__sys(SYS_mremap, fresh, TABLE_SIZE, TABLE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, table)))
-            fresh = NULL;
-    }
-    if (!fresh) {
-        /* No room for a table of its own: a private view of the parent's, which is not seen from outside. */
+    /* No memory, or no room for a table of its own: a private view of the parent's, which is not seen from outside. */
+    if ((!snapshot || !map_table(table, &fd)) && parents_fd >= 0)
         mt__sys(SYS_mmap, table, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, parents_fd, 0);
-        if (snapshot)
-            memcpy(table, snapshot, size_in_use(snapshot));
-        fd = -1;
+    if (snapshot) { /* else it has to do as it is now */
+        table->hidden = snapshot_hidden;
+        copy_records(mt__record_at(0), snapshot, snapshot_used);
+        table->used = snapshot_used;
     }
     if (parents_fd >= 0)
         mt__sys(SYS_close, parents_fd);

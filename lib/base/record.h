@@ -3,7 +3,7 @@
  * The task records of a process: who is there and what each waits for, in a memfd mapping named "linuxmt-tasks" that
  * another process of the same user can open through /proc/PID/fd and read without stopping anybody.
  *
- * Layout: one page with struct mt__records, then `capacity` records of `record_size` bytes; the first `used` have been
+ * Layout: struct mt__records in `head_size` bytes, then `capacity` records of `record_size` bytes; the first `used` have been
  * in use at some time. A reader copies a record, and copies it again if `sequence` was odd or has changed: a writer
  * makes it odd before and even after a change of the fields that belong together. A record with kind 0 is free.
  *

@@ -282,6 +282,7 @@ struct mt_task *mt__self_if_known(void)
  * stay good. */
 void mt__task_forked(void)
 {
+    static char why[] = "it was not carried over the fork"; /* on a page that the child has anyway */
     uint32_t tid = (uint32_t)mt__sys(SYS_gettid);
 
     memset(&registry, 0, sizeof registry);
@@ -315,7 +316,7 @@ void mt__task_forked(void)
         task->kind = NULL;
         if (!task->done) {
             task->outcome = -ESRCH;
-            strncpy(task->message, "it was not carried over the fork", sizeof task->message - 1);
+            memcpy(task->message, why, sizeof why);
             task->done = 1;
         }
         task->noticed = 1; /* that it failed is the parent's to tell */
@@ -324,13 +325,13 @@ void mt__task_forked(void)
     }
 }
 
-static void before_fork(void)
+void mt__task_before_fork(void)
 {
     mt__tasks_acquire();
     mt__records_before_fork();
 }
 
-static void after_fork(void)
+void mt__task_after_fork(void)
 {
     mt__records_forked();
     mt__tasks_release();
@@ -339,7 +340,7 @@ static void after_fork(void)
 static void start(void)
 {
     pthread_key_create(&foreign_exit, foreign_thread_exits);
-    pthread_atfork(before_fork, after_fork, mt__task_forked);
+    pthread_atfork(mt__task_before_fork, mt__task_after_fork, mt__task_forked);
 }
 
 /* -- Threads that the library did not make ------------------------------------------------------------------------ */

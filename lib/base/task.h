@@ -166,7 +166,9 @@ void mt__tasks_visit_locked(void (*visit)(struct mt_task *task, void *arg), void
 void mt__tasks_acquire(void);
 void mt__tasks_release(void);
 
-/* What fork() does in the child by itself: for a child that was made without it. */
+/* What fork() does by itself before, in the parent and in the child: for a child that was made without it. */
+void mt__task_before_fork(void);
+void mt__task_after_fork(void);
 void mt__task_forked(void);
 
 #endif

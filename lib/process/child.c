@@ -28,8 +28,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const struct mt__start *my_start;
-static struct mt_task *main_task;
+/* Beside the other variables that a fork's child writes to, which spares it a page. */
+#define ON_A_WRITTEN_PAGE __attribute__((section(".data")))
+static const struct mt__start *my_start ON_A_WRITTEN_PAGE;
+static struct mt_task *main_task ON_A_WRITTEN_PAGE;
 
 int mt_process_fd(size_t n)
 {
@@ -128,7 +130,8 @@ static void tell_settled(struct mt__start *start, int error)
     if (error)
         memcpy(start->message, main_task->message, sizeof start->message);
     __atomic_store_n(&start->settled, 1, __ATOMIC_RELEASE);
-    mt__sys(SYS_futex, &start->settled, FUTEX_WAKE, 1);
+    if (start->awaited)
+        mt__sys(SYS_futex, &start->settled, FUTEX_WAKE, 1);
 }
 
 /* -- Running ------------------------------------------------------------------------------------------------------ */
@@ -157,7 +160,8 @@ _Noreturn void mt__child_run(struct mt__start *start, mt_fn *fn, void *arg)
     my_start = start;
     mt__wait_uncancel(main_task); /* that was the forker's */
     main_task->message[0] = 0;
-    mt_task_set_name(main_task, start->name);
+    memcpy(main_task->record->name, start->name, MT_NAME_MAX - 1);
+    mt__sys(SYS_prctl, PR_SET_NAME, start->name);
     take_term();
     mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, &start->signals, NULL, sizeof start->signals);
     error = set_up(start);

@@ -329,7 +329,8 @@ static void reap(struct mt_task *task)
 
 static void after_fork(void)
 {
-    memset(&reaper_guard, 0, sizeof reaper_guard);
+    if (reaper_guard.word) /* else this would make the child copy a page */
+        reaper_guard.word = 0;
     if (reaper_epoll >= 0)
         close(reaper_epoll);
     reaper_epoll = -1;

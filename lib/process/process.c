@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -42,6 +43,12 @@ static int check(mt_fn *fn, const void *arg, size_t size, const struct mt_proces
     return mt__process_is_ready() ? 0 : -ENOTSUP;
 }
 
+/* Settings can fail, and the spawner is to hear of that. */
+static int has_settings(const struct mt_process_options *options)
+{
+    return options->daemon || options->nice || options->limit_count || options->cgroup || options->sandbox;
+}
+
 static void fill(struct mt__start *start, const void *arg, size_t size, const struct mt_process_options *options,
                  const char *name)
 {
@@ -51,6 +58,7 @@ static void fill(struct mt__start *start, const void *arg, size_t size, const st
     start->by_thread =
         options->start != MT_FORKSERVER && (options->daemon == MT__DAEMON_OF_THREAD || mt__sys(SYS_gettid) == getpid());
     start->daemon = options->daemon;
+    start->awaited = has_settings(options);
     start->nice = options->nice;
     start->sandbox = options->sandbox;
     start->limit_count = (uint32_t)options->limit_count;
@@ -63,12 +71,6 @@ static void fill(struct mt__start *start, const void *arg, size_t size, const st
         strcpy(start->cgroup, options->cgroup);
     if (size)
         memcpy(start->argument, arg, size);
-}
-
-/* Settings can fail, and the spawner is to hear of that. */
-static int has_settings(const struct mt_process_options *options)
-{
-    return options->daemon || options->nice || options->limit_count || options->cgroup || options->sandbox;
 }
 
 /* Waits until the child has set itself up, or is gone. */
@@ -94,7 +96,7 @@ static int wait_until_settled(struct mt_task *task, struct mt__process *process)
  * holds, who may be waiting in it for input, is left as it is. */
 static void flush(FILE *stream)
 {
-    if (ftrylockfile(stream))
+    if (!__fpending(stream) || ftrylockfile(stream)) /* looked at before: a lock taken is a page that a fork copies */
         return;
     fflush_unlocked(stream);
     funlockfile(stream);

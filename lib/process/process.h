@@ -39,6 +39,7 @@ struct mt__start {
     int32_t parent;    /* process id */
     int32_t by_thread; /* a daemon that ends with the thread that spawns it: the main one, for example */
     int32_t daemon;
+    int32_t awaited; /* the parent waits until it has set itself up */
     int32_t nice;
     uint32_t sandbox;
     uint32_t limit_count;

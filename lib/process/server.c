@@ -91,9 +91,12 @@ static long fork_sibling(int *pidfd)
 
     prctl(PR_GET_TID_ADDRESS, &tid);
     mt__sys(SYS_get_robust_list, 0, &robust, &robust_size);
+    mt__task_before_fork();
     pid = mt__arch_fork(flags, pidfd, tid);
-    if (pid)
+    if (pid) {
+        mt__task_after_fork();
         return pid;
+    }
     if (robust)
         mt__sys(SYS_set_robust_list, robust, robust_size);
     mt__task_forked();

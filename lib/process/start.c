@@ -43,7 +43,8 @@ struct mt__start *mt__start_new(size_t argument_size, int *fd, int *error)
         *error = (int)memfd;
         return NULL;
     }
-    map = mt__sys(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (fd ? 0 : MAP_ANONYMOUS), memfd, 0);
+    map = mt__sys(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | (fd ? 0 : MAP_ANONYMOUS),
+                  memfd, 0);
     if (failed(map)) {
         if (fd)
             mt__sys(SYS_close, memfd);

@@ -167,7 +167,7 @@ static void kernel_name(int tid, const char *name)
     int fd;
 
     if (tid == (int)mt__sys(SYS_gettid)) {
-        prctl(PR_SET_NAME, name);
+        mt__sys(SYS_prctl, PR_SET_NAME, name);
         return;
     }
     snprintf(path, sizeof path, "/proc/self/task/%d/comm", tid);

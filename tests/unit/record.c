@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 #include "base/record.h"
+#include "base/sys.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -126,6 +127,55 @@ static int wait_on(void *arg)
     return mt_event_wait(arg, MT_FOREVER);
 }
 
+#define MANY 20 /* more than a fork's snapshot keeps without memory */
+
+static int in_a_child_of_many(struct mt_task *const *tasks)
+{
+    struct mt_event event = MT_EVENT_INIT;
+
+    mt__sys_fail(-1, 0, 0);
+    mt_event_set(&event);
+    if (mt__records_table()->pid != (uint32_t)getpid() || mt_task_tid(mt_task_current()) != getpid())
+        return 1;
+    for (int i = 0; i < MANY; i++)
+        if (mt_task_outcome(tasks[i]) != -ESRCH || strcmp(mt_task_name(tasks[i]), "one of many"))
+            return 2;
+    for (int i = 0; i < MANY && !SANITIZER; i++) { /* whose own locks and threads are not for such a child */
+        struct mt_task *task = mt_thread_spawn(wait_on, &event, NULL);
+        if (!task || mt_task_join(task, MT_FOREVER))
+            return 3;
+        mt_task_release(task);
+    }
+    return 0;
+}
+
+/* Also without the memory for a snapshot. */
+static void a_child_of_many_has_them_too(void **state)
+{
+    struct mt_task *tasks[MANY];
+    struct mt_event event = MT_EVENT_INIT;
+    int status;
+
+    for (int i = 0; i < MANY; i++)
+        tasks[i] = mt_thread_spawn(wait_on, &event, &(struct mt_thread_options){.name = "one of many"});
+    for (int i = 0; i < MANY; i++)
+        until_waiting(tasks[i], MT_WAIT_EVENT);
+    for (int i = 0; i < 2; i++) {
+        pid_t child;
+        if (i)
+            mt__sys_fail(MT__SYS_ALLOC, 0, ENOMEM);
+        child = fork();
+        if (!child)
+            _exit(in_a_child_of_many(tasks));
+        assert_int_equal(mt__sys_fail(-1, 0, 0), i);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    mt_event_set(&event);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(finish(tasks[i]), 0);
+}
+
 /* Records are used again, and the count of waits is kept. */
 static void used_again(void **state)
 {
@@ -145,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seen_from_another_process),
         cmocka_unit_test(a_child_has_records_of_its_own),
+        cmocka_unit_test(a_child_of_many_has_them_too),
         cmocka_unit_test(used_again),
     };
     return RUN(tests);
