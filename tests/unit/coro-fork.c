@@ -175,6 +175,33 @@ static void a_forks_child_can_use_its_hub(void **state)
     assert_int_equal(finish(other), -ECANCELED);
 }
 
+/* What it has of coroutines that had ended before. */
+static int child_releases(struct mt_task *ended)
+{
+    struct mt_task *task;
+
+    mt_task_release(ended);
+    task = mt_coro_spawn(nothing, NULL, NULL);
+    return !task || mt_task_join(task, MT_FOREVER) || mt_task_outcome(task);
+}
+
+static void a_forks_child_can_release_what_had_ended(void **state)
+{
+    struct mt_task *task = spawn_coro(nothing, NULL);
+    int status;
+    pid_t pid;
+
+    if (forks_child_has_no_hub())
+        skip();
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(child_releases(task));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    mt_task_release(task);
+}
+
 /* In a process of its own: its limit is not to be seen by others. */
 static int fork_without_descriptors(void *arg)
 {
@@ -214,9 +241,12 @@ static void a_forks_child_waits_without_a_loop_too(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),    cmocka_unit_test(an_overflow_names_the_coroutine),
-        cmocka_unit_test(stacks_have_the_size_asked_for),         cmocka_unit_test(a_forks_child_can_use_its_hub),
+        cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),
+        cmocka_unit_test(an_overflow_names_the_coroutine),
+        cmocka_unit_test(stacks_have_the_size_asked_for),
+        cmocka_unit_test(a_forks_child_can_use_its_hub),
         cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
+        cmocka_unit_test(a_forks_child_can_release_what_had_ended),
     };
 
     return argc > 1 ? overflow() : RUN(tests);
