@@ -202,6 +202,60 @@ static void a_forks_child_can_release_what_had_ended(void **state)
     mt_task_release(task);
 }
 
+#define FEW 32
+
+static const struct mt_coro_options half = {.stack_size = MT_CORO_STACK / 2}; /* so that each goes through the pool */
+static uint32_t over;
+
+static int make_stacks(void *arg)
+{
+    struct mt_task *tasks[FEW];
+    int result = 0;
+
+    while (!result && !__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+        for (int i = 0; i < FEW; i++)
+            tasks[i] = mt_coro_spawn(nothing, NULL, &half);
+        for (int i = 0; i < FEW && !result; i++)
+            result = tasks[i] ? mt_task_join(tasks[i], MT_FOREVER) : -ENOMEM;
+        for (int i = 0; i < FEW; i++)
+            mt_task_release(tasks[i]);
+    }
+    return result;
+}
+
+static int child_makes_a_stack(void)
+{
+    struct mt_task *task;
+
+    alarm(60);
+    task = mt_coro_spawn(nothing, NULL, &half);
+    return !task || mt_task_join(task, MT_FOREVER);
+}
+
+/* Some of the forks meet a thread that is just taking one. */
+static void a_fork_may_come_while_others_take_stacks(void **state)
+{
+    struct mt_task *threads[3];
+    int status = 0;
+    pid_t pid;
+
+    if (TSAN)
+        skip(); /* the child of a process with threads is not supported by it */
+    over = 0;
+    for (int i = 0; i < 3; i++)
+        assert_non_null(threads[i] = mt_thread_spawn(make_stacks, NULL, NULL));
+    for (int i = 0; i < often(60) && !status; i++) {
+        pid = fork();
+        if (pid == 0)
+            _exit(child_makes_a_stack());
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+    }
+    __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(finish(threads[i]), 0);
+    assert_int_equal(status, 0);
+}
+
 /* In a process of its own: its limit is not to be seen by others. */
 static int fork_without_descriptors(void *arg)
 {
@@ -247,6 +301,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_forks_child_can_use_its_hub),
         cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
         cmocka_unit_test(a_forks_child_can_release_what_had_ended),
+        cmocka_unit_test(a_fork_may_come_while_others_take_stacks),
     };
 
     return argc > 1 ? overflow() : RUN(tests);
