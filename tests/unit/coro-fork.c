@@ -256,6 +256,30 @@ static void a_fork_may_come_while_others_take_stacks(void **state)
     assert_int_equal(status, 0);
 }
 
+/* What this program does with the argument "loop": it chooses one while there are no descriptors. */
+static int choose_without_descriptors(void)
+{
+    const struct rlimit none = {0, 0};
+
+    _exit(setrlimit(RLIMIT_NOFILE, &none) || /* sanitizers would need one at the end */
+          fprintf(stderr, "%s\n", mt_loop_name()) < 0);
+}
+
+static int choose_anew(void)
+{
+    execl("/proc/self/exe", "coro-fork", "loop", NULL); /* it is decided once a process */
+    return 9;
+}
+
+static void the_choice_of_a_loop_needs_no_descriptor(void **state)
+{
+    char said[1024];
+
+    assert_int_equal(in_child(choose_anew, said, sizeof said), 0);
+    said[strcspn(said, "\n")] = 0;
+    assert_string_equal(said, mt_loop_name());
+}
+
 /* In a process of its own: its limit is not to be seen by others. */
 static int fork_without_descriptors(void *arg)
 {
@@ -302,7 +326,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
         cmocka_unit_test(a_forks_child_can_release_what_had_ended),
         cmocka_unit_test(a_fork_may_come_while_others_take_stacks),
+        cmocka_unit_test(the_choice_of_a_loop_needs_no_descriptor),
     };
 
-    return argc > 1 ? overflow() : RUN(tests);
+    if (argc > 1)
+        return strcmp(argv[1], "loop") ? overflow() : choose_without_descriptors();
+    return RUN(tests);
 }
