@@ -297,6 +297,12 @@ static void free_hub(struct mt__hub *hub)
     free(hub);
 }
 
+static void kill_all(struct mt__hub *hub)
+{
+    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        mt__coro_kill_here(hub, coro);
+}
+
 /* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread; and so are the
  * arms, for each may have taken a wake that has to be passed on. */
 static void end(void)
@@ -304,10 +310,9 @@ static void end(void)
     struct mt__hub *hub = mt__hub;
 
     hub->ending = 1;
-    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
-        mt__coro_kill_here(hub, coro);
     while (hub->living_count) {
         struct mt__parked parked = {0};
+        kill_all(hub); /* each time: one may have spawned more in its cleanup */
         hub->root.parked = NULL;
         mt__park_time(hub, &parked, mt_after(SLICE));
     }
