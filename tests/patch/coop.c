@@ -508,6 +508,34 @@ static void handlers(void)
     close(ends[1]);
 }
 
+/* -- What the error was ------------------------------------------------------------------------------------------- */
+
+static int prints_error(void *arg)
+{
+    char text[200] = "";
+    FILE *stream = fmemopen(text, sizeof text, "w"), *pipe_end = fdopen(ends[1], "w");
+
+    CHECK(stream && pipe_end);
+    errno = ENOENT;
+    CHECK(fprintf(stream, "%m") > 0 && errno == ENOENT);
+    CHECK(fclose(stream) == 0);
+    CHECK(!strcmp(text, strerror(ENOENT)));
+    memset(text, 0, sizeof text);
+    errno = ENOENT;
+    CHECK(fprintf(pipe_end, "%m%8000s", "") > 0 && errno == ENOENT); /* off the hub: more than it takes at once */
+    CHECK(fclose(pipe_end) == 0);
+    CHECK(read(ends[0], text, strlen(strerror(ENOENT))) > 0);
+    CHECK(!strcmp(text, strerror(ENOENT)));
+    close(ends[0]);
+    return 0;
+}
+
+static void prints(void)
+{
+    CHECK(pipe(ends) == 0);
+    run_many(prints_error, 1);
+}
+
 /* -- Without memory ----------------------------------------------------------------------------------------------- */
 
 /* The library's, for tests: the allocation after `skip` more fails. */
@@ -560,6 +588,7 @@ static const struct {
     {"ten children at once", children},
     {"streams", streams},
     {"a signal handler writes while the hub sleeps", handlers},
+    {"the error that is printed is the caller's", prints},
     {"without memory", starves},
 };
 
