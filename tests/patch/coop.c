@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -508,6 +510,36 @@ static void handlers(void)
     close(ends[1]);
 }
 
+/* -- Off the hub, for each other ---------------------------------------------------------------------------------- */
+
+static int queue;
+
+struct message {
+    long type;
+    char text[8];
+};
+
+static int passes_messages(void *arg)
+{
+    struct message message = {.type = 1};
+
+    if ((intptr_t)arg < MANY)
+        CHECK(msgrcv(queue, &message, sizeof message.text, 0, 0) == sizeof message.text);
+    else
+        CHECK(msgsnd(queue, &message, sizeof message.text, 0) == 0);
+    return 0;
+}
+
+/* All of the first half wait before the second, which ends that. */
+static void messages(void)
+{
+    queue = msgget(IPC_PRIVATE, 0600);
+    if (queue < 0)
+        return; /* a kernel without them, or a sandbox */
+    run_many(passes_messages, 2 * MANY);
+    CHECK(msgctl(queue, IPC_RMID, NULL) == 0);
+}
+
 /* -- What the error was ------------------------------------------------------------------------------------------- */
 
 static int prints_error(void *arg)
@@ -588,6 +620,7 @@ static const struct {
     {"ten children at once", children},
     {"streams", streams},
     {"a signal handler writes while the hub sleeps", handlers},
+    {"100 messages, awaited first", messages},
     {"the error that is printed is the caller's", prints},
     {"without memory", starves},
 };
