@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -510,6 +511,53 @@ static void handlers(void)
     close(ends[1]);
 }
 
+/* Two wait for any signal, one with a mask of its own for one that is blocked; the others' mask stays. */
+static volatile sig_atomic_t handled;
+
+static void count_signal(int signal)
+{
+    handled++;
+}
+
+static int suspended(void *arg)
+{
+    sigset_t set;
+    int i = (int)(intptr_t)arg;
+
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, &set) == 0);
+    if (i < 2) {
+        CHECK(pause() == -1 && errno == EINTR);
+    } else if (i == 2) {
+        sigdelset(&set, SIGUSR2);
+        CHECK(sigsuspend(&set) == -1 && errno == EINTR);
+    } else {
+        CHECK(sigismember(&set, SIGUSR1) == 0);
+        CHECK(kill(getpid(), SIGUSR2) == 0);
+        usleep(1000);
+        CHECK(handled == 1);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+        usleep(1000);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+    }
+    return 0;
+}
+
+static void suspends(void)
+{
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+    sigset_t set, now;
+
+    handled = 0;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && sigaction(SIGUSR2, &action, NULL) == 0);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    run_many(suspended, 4);
+    CHECK(handled == 3);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &set, &now) == 0);
+    CHECK(sigismember(&now, SIGUSR2) == 1 && sigismember(&now, SIGUSR1) == 0);
+}
+
 /* -- Off the hub, for each other ---------------------------------------------------------------------------------- */
 
 static int queue;
@@ -620,6 +668,7 @@ static const struct {
     {"ten children at once", children},
     {"streams", streams},
     {"a signal handler writes while the hub sleeps", handlers},
+    {"three wait for signals", suspends},
     {"100 messages, awaited first", messages},
     {"the error that is printed is the caller's", prints},
     {"without memory", starves},
