@@ -321,7 +321,7 @@ static void end(void)
         struct mt__parked parked = {0};
         kill_all(hub); /* each time: one may have spawned more in its cleanup */
         hub->root.parked = NULL;
-        mt__park_time(hub, &parked, mt_after(SLICE));
+        mt__park_pause(hub, &parked, mt_after(SLICE));
     }
     for (int i = 0; hub->armed; i++) {
         if (i)

@@ -280,6 +280,57 @@ static void the_choice_of_a_loop_needs_no_descriptor(void **state)
     assert_string_equal(said, mt_loop_name());
 }
 
+/* -- Memory ------------------------------------------------------------------------------------------------------- */
+
+static int ends[2];
+
+static int read_a_byte(void *arg)
+{
+    char byte;
+
+    return (int)mt_read(ends[0], &byte, 1, MT_FOREVER);
+}
+
+/* Whether there is none left, but what is there already. */
+static int use_memory_up(void)
+{
+    const struct rlimit none = {1, RLIM_INFINITY};
+    int tries = 20000;
+
+    if (setrlimit(RLIMIT_AS, &none))
+        return 0;
+    for (size_t size = 1 << 20; size >= 16 && tries; tries--)
+        if (!malloc(size))
+            size /= 2;
+    return tries != 0;
+}
+
+/* As many timers as there was room for at first; then to give a read up takes one more. */
+static int kill_without_memory(void)
+{
+    struct mt_task *reader = mt_coro_spawn(read_a_byte, NULL, NULL);
+
+    if (pipe(ends) || !reader)
+        return 1;
+    for (int i = 0; i < 64; i++)
+        if (!mt_coro_spawn(sleep_long, NULL, NULL))
+            return 2;
+    mt_coro_yield();
+    mt_coro_yield();
+    if (use_memory_up() && (mt_task_kill(reader) || mt_task_join(reader, MT_FOREVER)))
+        return 3;
+    _exit(0);
+}
+
+static void a_kill_needs_no_memory(void **state)
+{
+    char said[1024];
+
+    if (SANITIZER)
+        skip(); /* they have an address space of their own kind */
+    assert_int_equal(in_child(kill_without_memory, said, sizeof said), 0);
+}
+
 /* In a process of its own: its limit is not to be seen by others. */
 static int fork_without_descriptors(void *arg)
 {
@@ -327,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_forks_child_can_release_what_had_ended),
         cmocka_unit_test(a_fork_may_come_while_others_take_stacks),
         cmocka_unit_test(the_choice_of_a_loop_needs_no_descriptor),
+        cmocka_unit_test(a_kill_needs_no_memory),
     };
 
     if (argc > 1)
