@@ -156,6 +156,8 @@ const char *mt__task_name(const struct mt_task *task)
 
 static void task_free(struct mt_task *task)
 {
+    int lies_on_a_stack;
+
     if (task->done && task->outcome && !__atomic_exchange_n(&task->noticed, 1, __ATOMIC_RELAXED))
         mt__failure_unnoticed(task);
     if (task->cancel_fd)
@@ -163,10 +165,11 @@ static void task_free(struct mt_task *task)
     free(task->held);
     if (task->kind && task->kind->spare && task->kind->spare(task))
         return;
+    lies_on_a_stack = task->record->kind == MT_COROUTINE; /* which stays, if it is from before a fork */
     mt__task_forget(task);
     if (task->kind && task->kind->free)
         task->kind->free(task);
-    else
+    else if (!lies_on_a_stack)
         free(task);
 }
 

@@ -111,7 +111,17 @@ static int interrupt(struct mt__hub *hub, const struct mt__coro *coro, uint32_t 
     return 1;
 }
 
-/* One, as one of a process's threads would be: the thread's own first. */
+static int interrupt_first_of(struct mt__hub *hub, uint32_t flags)
+{
+    if (interrupt(hub, &hub->root, flags))
+        return 1;
+    for (const struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        if (interrupt(hub, coro, flags))
+            return 1;
+    return 0;
+}
+
+/* One, as one of a process's threads would be: who has let the signal in, then the thread's own. */
 static void interrupt_one(struct mt__hub *hub)
 {
     uint32_t flags;
@@ -119,11 +129,8 @@ static void interrupt_one(struct mt__hub *hub)
     if (!__atomic_load_n(&hub->letters.interrupted, __ATOMIC_RELAXED))
         return;
     flags = __atomic_exchange_n(&hub->letters.interrupted, 0, __ATOMIC_SEQ_CST);
-    if (interrupt(hub, &hub->root, flags))
-        return;
-    for (const struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
-        if (interrupt(hub, coro, flags))
-            return;
+    if (!interrupt_first_of(hub, MT__WAIT_INTERRUPT_FIRST))
+        interrupt_first_of(hub, flags);
 }
 
 static void expire(struct mt__hub *hub)
@@ -297,6 +304,12 @@ static void free_hub(struct mt__hub *hub)
     free(hub);
 }
 
+static void kill_all(struct mt__hub *hub)
+{
+    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        mt__coro_kill_here(hub, coro);
+}
+
 /* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread; and so are the
  * arms, for each may have taken a wake that has to be passed on. */
 static void end(void)
@@ -304,12 +317,11 @@ static void end(void)
     struct mt__hub *hub = mt__hub;
 
     hub->ending = 1;
-    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
-        mt__coro_kill_here(hub, coro);
     while (hub->living_count) {
         struct mt__parked parked = {0};
+        kill_all(hub); /* each time: one may have spawned more in its cleanup */
         hub->root.parked = NULL;
-        mt__park_time(hub, &parked, mt_after(SLICE));
+        mt__park_pause(hub, &parked, mt_after(SLICE));
     }
     for (int i = 0; hub->armed; i++) {
         if (i)

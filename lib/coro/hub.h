@@ -310,6 +310,8 @@ int mt__park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *
                  unsigned count, mt_deadline until);
 int mt__park_time(struct mt__hub *hub, struct mt__parked *parked,
                   mt_deadline until); /* nothing but a time, or a kill */
+void mt__park_pause(struct mt__hub *hub, struct mt__parked *parked,
+                    mt_deadline until); /* the same, or, without memory for the time, a turn of the others */
 MT__SEAM int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
 unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */

@@ -115,7 +115,7 @@ static long by_attempts(struct mt__wait *wait, struct mt__call *call, int tried)
     long result = tried ? -EAGAIN : attempt(mt__hub, call);
     int error;
 
-    while (result == -EAGAIN) {
+    while (result == -EAGAIN && call->events) { /* else it is an answer: of a file that is leased, to open */
         error = wait_for_fd(wait, call);
         if (error)
             return error;
@@ -134,7 +134,7 @@ long mt__io_call(struct mt__call *call, mt_deadline deadline, const char *place)
 
     if (deadline == MT_NOWAIT) {
         result = attempt(hub, call);
-        return result == -EAGAIN ? -EBUSY : result;
+        return result == -EAGAIN && call->events ? -EBUSY : result;
     }
     if (is_worth_it(hub, call)) { /* a wait is only one if it comes to it */
         result = attempt(hub, call);

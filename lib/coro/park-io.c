@@ -41,7 +41,7 @@ int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, m
     while (!io->done) { /* more than once: a cancel may find no room, or the call at its very start */
         hub->loop->io_cancel(hub, io);
         parked = (struct mt__parked){.wait = wait};
-        mt__park_time(hub, &parked, mt_after(CANCEL_AGAIN));
+        mt__park_pause(hub, &parked, mt_after(CANCEL_AGAIN));
     }
     return io->result == -ECANCELED || io->result == -EINTR ? why : io->result;
 }
@@ -99,7 +99,7 @@ static void end_polls(struct mt__hub *hub, struct mt__poll *polls, unsigned coun
         while (!polls[i].done) {
             struct mt__parked parked = {0};
             polls[i].parked = &parked;
-            mt__park_time(hub, &parked, mt_after(CANCEL_AGAIN));
+            mt__park_pause(hub, &parked, mt_after(CANCEL_AGAIN));
             if (!polls[i].done)
                 hub->loop->poll_cancel(hub, &polls[i]);
         }

@@ -389,6 +389,12 @@ int mt__park_time(struct mt__hub *hub, struct mt__parked *parked, mt_deadline un
     return error ? error : park(hub, parked);
 }
 
+void mt__park_pause(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
+{
+    if (mt__park_time(hub, parked, until) == -ENOMEM)
+        poll_by_turns(hub, until);
+}
+
 unsigned mt__unpark(uint32_t *word, unsigned n)
 {
     struct mt__hub *hub = mt__hub;

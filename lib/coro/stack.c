@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <linuxmt/greenlet.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ struct slab {
 _Static_assert(sizeof(struct mt__stack) == 48 && offsetof(struct mt__stack, place) == 40, "as linuxmt-gdb.py has it");
 
 static struct mt__mini guard;
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 static struct class classes[CLASSES];
 struct slab mt__slabs[SLABS] __attribute__((visibility("hidden"))); /* only ever grows: mt__stack_find reads it without
                                                              the guard, and linuxmt-gdb.py, which knows its layout */
@@ -172,6 +174,17 @@ static void count(struct class *class, long more)
     __atomic_store_n(&class->kept, class->kept + (size_t)more, __ATOMIC_RELAXED);
 }
 
+/* In the child of a fork its holder may be a thread of the parent. What that has half done is one stack less. */
+static void forked(void)
+{
+    guard.word = 0;
+}
+
+static void prepare(void)
+{
+    pthread_atfork(NULL, NULL, forked);
+}
+
 struct mt__stack *mt__stack_take(size_t size, int *error)
 {
     struct class *class;
@@ -183,6 +196,7 @@ struct mt__stack *mt__stack_take(size_t size, int *error)
     }
     size = (size_t)1 << (class_of(size ? size : MT_CORO_STACK) + SMALLEST_SHIFT);
     class = &classes[class_of(size)];
+    pthread_once(&prepared, prepare);
     mt__mini_acquire(&guard);
     stack = class->free;
     if (stack) {

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calls that can only block, off the hub: threads that are made when no idle one is there, up to MOST, and end after
- * KEEP without work. The caller's stack has the job, so it waits for its end whatever happens.
+ * Calls that can only block, off the hub: threads that are made when no idle one is there, and end after KEEP without
+ * work. The caller's stack has the job, so it waits for its end whatever happens.
+ *
+ * Some of these calls end by themselves: names are found or not, the disk is reached. MOST of them at a time have a
+ * thread; the rest wait for one. The others may wait for what only another such call does (a message, a lock, the
+ * other end of a FIFO), as threads would, and so each has a thread. A queued job is always come to: with T threads, u
+ * jobs of the second kind and e of the first there are, queued and running, T >= u + min(e, MOST), as submit() keeps it
+ * and an end only lowers the right side. So if all threads are busy with something queued, one of them has a job that
+ * ends by itself.
  *
  *   queued     on the list; done 0
  *   running    taken off it by a thread
@@ -27,6 +34,7 @@ struct job {
     void *arg;
     uint32_t done; /* futex word */
     int error;
+    int ends_by_itself;
     struct job *next;
 };
 
@@ -34,6 +42,7 @@ static struct mt__mini guard;
 static struct job *first, **last = &first;
 static uint32_t queued; /* futex word: changes with each job */
 static unsigned threads, idle, waiting;
+static unsigned ending; /* jobs that end by themselves: queued, and running */
 
 static struct job *take(void)
 {
@@ -71,16 +80,18 @@ static int run(void *arg)
 {
     struct job *job;
     uint32_t seen;
-    int result = 0;
+    int result = 0, ends_by_itself;
 
     mt__mini_acquire(&guard);
     for (;;) {
         job = take();
         if (job) {
             idle--;
+            ends_by_itself = job->ends_by_itself;
             mt__mini_release(&guard);
             work(job);
             mt__mini_acquire(&guard);
+            ending -= (unsigned)ends_by_itself;
             idle++;
             result = 0;
         } else if (result) {
@@ -104,7 +115,7 @@ static void forked(void)
     guard.word = 0;
     first = NULL;
     last = &first;
-    threads = idle = waiting = 0;
+    threads = idle = waiting = ending = 0;
 }
 
 static void prepare(void)
@@ -141,9 +152,10 @@ static int submit(struct job *job)
     int there = 1;
 
     mt__mini_acquire(&guard);
-    if (idle <= waiting && threads < MOST)
+    if (idle <= waiting && !(job->ends_by_itself && ending >= MOST))
         there = make_thread();
     if (there) {
+        ending += (unsigned)job->ends_by_itself;
         *last = job;
         last = &job->next;
         waiting++;
@@ -155,10 +167,29 @@ static int submit(struct job *job)
     return there;
 }
 
+static int ends_by_itself(enum mt__name_number number)
+{
+    switch (number) {
+    case MT__N_fsync:
+    case MT__N_fdatasync:
+    case MT__N_syncfs:
+    case MT__N_sync:
+    case MT__N_msync:
+    case MT__N_sync_file_range:
+    case MT__N_fallocate:
+    case MT__N_fallocate64:
+    case MT__N_posix_fallocate:
+    case MT__N_posix_fallocate64:
+        return 1;
+    default:
+        return mt__names[number].class == MT_PATCH_DNS;
+    }
+}
+
 void mt__patch_off(void (*fn)(void *arg), void *arg, enum mt__name_number number)
 {
     static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-    struct job job = {.fn = fn, .arg = arg};
+    struct job job = {.fn = fn, .arg = arg, .ends_by_itself = ends_by_itself(number)};
 
     pthread_once(&prepared, prepare);
     if (!submit(&job)) {

@@ -94,6 +94,7 @@ static inline int mt__patched_classes(unsigned classes)
 
 /* Handlers of signals are to be seen from now on. */
 void mt__patch_handlers(void);
+void mt__signals_forked(void);
 
 /* Counts a call that is going to block the hub's thread. */
 void mt__patch_passes(enum mt__name_number number);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting for signals. Those that are accepted (sigwait) are waited for by a descriptor of them, and then accepted.
- * Those that are handled (pause, sigsuspend) are waited for off the hub, and handled there, in a thread that has the
- * mask while the hub's thread has none open: so only signals to the process end such a wait, and not those to the
- * thread.
+ * Those that are handled (pause, sigsuspend) end a sleep without an end: see handler.c.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"
@@ -13,6 +11,8 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LONGEST MT_SEC(3600)
 
 static mt_deadline deadline_of(const struct timespec *timeout)
 {
@@ -83,26 +83,74 @@ MT__PATCHED int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict i
 
 /* -- Handlers ----------------------------------------------------------------------------------------------------- */
 
-static int wait_for_handler(const sigset_t *mask)
+/* Those of this thread that wait with a mask of their own. */
+static __thread unsigned with_mask;
+static __thread sigset_t before_them;
+
+/* The mask is the thread's: what one of them lets in is open while any of them waits. */
+static void let_in(const sigset_t *mask)
+{
+    sigset_t open;
+
+    if (!with_mask++) {
+        pthread_sigmask(SIG_SETMASK, mask, &before_them);
+        return;
+    }
+    sigfillset(&open);
+    for (int signal = 1; signal < NSIG; signal++)
+        if (sigismember(mask, signal) == 1)
+            sigdelset(&open, signal);
+    pthread_sigmask(SIG_UNBLOCK, &open, NULL);
+}
+
+/* In the child of a fork none of them waits. */
+void mt__signals_forked(void)
+{
+    if (!with_mask)
+        return;
+    with_mask = 0;
+    pthread_sigmask(SIG_SETMASK, &before_them, NULL);
+}
+
+/* A handler that the mask lets in may run before there is a sleep to end: it is one that had begun. Each round has a
+ * time, since a hub that only waits for signals is not stuck. */
+static int until_handler(const sigset_t *mask, enum mt__name_number number)
+{
+    uint32_t never = 0;
+    struct mt__wait wait = {.word = &never,
+                            .flags = MT__WAIT_TIME | MT__WAIT_INTERRUPT_ALWAYS | (mask ? MT__WAIT_INTERRUPT_FIRST : 0),
+                            .reason = MT_WAIT_SLEEP,
+                            .place = mt__names[number].name,
+                            .deadline = MT_FOREVER};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    if (mask)
+        let_in(mask);
+    do
+        result = mt__wait_round(&wait, 0, mt_after(LONGEST));
+    while (!result || result == -ETIMEDOUT);
+    if (mask && !--with_mask)
+        pthread_sigmask(SIG_SETMASK, &before_them, NULL);
+    return mt__wait_end(&wait, result);
+}
+
+static int wait_for_handler(const sigset_t *mask, enum mt__name_number number)
 {
     struct mt__patch_call call = mt__patch_begin();
-    sigset_t all, before;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    mt__off(MT__N_sigsuspend, (const long[6]){(long)(mask ? mask : &before)});
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return (int)mt__patch_end(call, -EINTR);
+    return (int)mt__patch_end(call, until_handler(mask, number));
 }
 
 MT__PATCHED int pause(void)
 {
-    return mt__patched(SIGNAL) ? wait_for_handler(NULL) : mt__libc(pause)();
+    return mt__patched(SIGNAL) ? wait_for_handler(NULL, MT__N_pause) : mt__libc(pause)();
 }
 
 MT__PATCHED int sigsuspend(const sigset_t *mask)
 {
-    return mt__patched(SIGNAL) ? wait_for_handler(mask) : mt__libc(sigsuspend)(mask);
+    return mt__patched(SIGNAL) ? wait_for_handler(mask, MT__N_sigsuspend) : mt__libc(sigsuspend)(mask);
 }
 
 MT__PATCHED int __sigsuspend(const sigset_t *mask)

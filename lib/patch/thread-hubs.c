@@ -277,6 +277,7 @@ static void forked(void)
     living = living_here = mt__pthread_if_known() && mt__pthread_if_known()->unwinds;
     memset(hubs, 0, sizeof hubs);
     mt__waiters_forked();
+    mt__signals_forked();
 }
 
 /* libc calls destructors in the order of the keys' numbers, and the library's own key, which ends the hub, is made when

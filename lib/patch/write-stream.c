@@ -166,7 +166,7 @@ struct print {
     int flag; /* of the _chk forms; the priority of the log's */
     const char *format;
     va_list list;
-    int result, error;
+    int result, error; /* errno: the caller's, and then what came of it */
 };
 
 static int print_libc(enum mt__name_number number, FILE *stream, int flag, const char *format, va_list list)
@@ -183,7 +183,7 @@ static void print_run(void *arg)
 {
     struct print *print = arg;
 
-    errno = 0;
+    errno = print->error; /* for %m */
     print->result = print_libc(print->number, print->stream, print->flag, print->format, print->list);
     print->error = errno;
 }
@@ -208,6 +208,7 @@ static int print(enum mt__name_number number, FILE *stream, int flag, const char
     if (!mt__patched(STDIO))
         return print_libc(number, stream, flag, format, list);
     call = mt__patch_begin();
+    print.error = call.error;
     va_copy(print.list, list);
     way = stream ? mt__stream_output(stream, (size_t)measure(format, list), 0, number) : MT__OFF;
     if (way == MT__OFF)
@@ -217,7 +218,7 @@ static int print(enum mt__name_number number, FILE *stream, int flag, const char
     va_end(print.list);
     if (way < 0)
         return (int)mt__patch_end(call, way);
-    mt__patch_end(call, print.error ? -print.error : 0);
+    mt__patch_end(call, print.result < 0 ? -print.error : 0);
     return print.result;
 }
 

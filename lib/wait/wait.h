@@ -26,6 +26,7 @@ enum {
     MT__WAIT_INTERRUPT = 16, /* a coroutine's, and its thread's own beside coroutines: a signal handler without
                          SA_RESTART that runs while all wait ends one of these, with -EINTR */
     MT__WAIT_INTERRUPT_ALWAYS = 32, /* the same with any handler */
+    MT__WAIT_INTERRUPT_FIRST = 64,  /* the same, and before all that do not have this flag */
 };
 
 struct mt__wait {

@@ -175,6 +175,162 @@ static void a_forks_child_can_use_its_hub(void **state)
     assert_int_equal(finish(other), -ECANCELED);
 }
 
+/* What it has of coroutines that had ended before. */
+static int child_releases(struct mt_task *ended)
+{
+    struct mt_task *task;
+
+    mt_task_release(ended);
+    task = mt_coro_spawn(nothing, NULL, NULL);
+    return !task || mt_task_join(task, MT_FOREVER) || mt_task_outcome(task);
+}
+
+static void a_forks_child_can_release_what_had_ended(void **state)
+{
+    struct mt_task *task = spawn_coro(nothing, NULL);
+    int status;
+    pid_t pid;
+
+    if (forks_child_has_no_hub())
+        skip();
+    assert_int_equal(mt_task_join(task, MT_FOREVER), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(child_releases(task));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    mt_task_release(task);
+}
+
+#define FEW 32
+
+static const struct mt_coro_options half = {.stack_size = MT_CORO_STACK / 2}; /* so that each goes through the pool */
+static uint32_t over;
+
+static int make_stacks(void *arg)
+{
+    struct mt_task *tasks[FEW];
+    int result = 0;
+
+    while (!result && !__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+        for (int i = 0; i < FEW; i++)
+            tasks[i] = mt_coro_spawn(nothing, NULL, &half);
+        for (int i = 0; i < FEW && !result; i++)
+            result = tasks[i] ? mt_task_join(tasks[i], MT_FOREVER) : -ENOMEM;
+        for (int i = 0; i < FEW; i++)
+            mt_task_release(tasks[i]);
+    }
+    return result;
+}
+
+static int child_makes_a_stack(void)
+{
+    struct mt_task *task;
+
+    alarm(60);
+    task = mt_coro_spawn(nothing, NULL, &half);
+    return !task || mt_task_join(task, MT_FOREVER);
+}
+
+/* Some of the forks meet a thread that is just taking one. */
+static void a_fork_may_come_while_others_take_stacks(void **state)
+{
+    struct mt_task *threads[3];
+    int status = 0;
+    pid_t pid;
+
+    if (TSAN)
+        skip(); /* the child of a process with threads is not supported by it */
+    over = 0;
+    for (int i = 0; i < 3; i++)
+        assert_non_null(threads[i] = mt_thread_spawn(make_stacks, NULL, NULL));
+    for (int i = 0; i < often(60) && !status; i++) {
+        pid = fork();
+        if (pid == 0)
+            _exit(child_makes_a_stack());
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+    }
+    __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(finish(threads[i]), 0);
+    assert_int_equal(status, 0);
+}
+
+/* What this program does with the argument "loop": it chooses one while there are no descriptors. */
+static int choose_without_descriptors(void)
+{
+    const struct rlimit none = {0, 0};
+
+    _exit(setrlimit(RLIMIT_NOFILE, &none) || /* sanitizers would need one at the end */
+          fprintf(stderr, "%s\n", mt_loop_name()) < 0);
+}
+
+static int choose_anew(void)
+{
+    execl("/proc/self/exe", "coro-fork", "loop", NULL); /* it is decided once a process */
+    return 9;
+}
+
+static void the_choice_of_a_loop_needs_no_descriptor(void **state)
+{
+    char said[1024];
+
+    assert_int_equal(in_child(choose_anew, said, sizeof said), 0);
+    said[strcspn(said, "\n")] = 0;
+    assert_string_equal(said, mt_loop_name());
+}
+
+/* -- Memory ------------------------------------------------------------------------------------------------------- */
+
+static int ends[2];
+
+static int read_a_byte(void *arg)
+{
+    char byte;
+
+    return (int)mt_read(ends[0], &byte, 1, MT_FOREVER);
+}
+
+/* Whether there is none left, but what is there already. */
+static int use_memory_up(void)
+{
+    const struct rlimit none = {1, RLIM_INFINITY};
+    int tries = 20000;
+
+    if (setrlimit(RLIMIT_AS, &none))
+        return 0;
+    for (size_t size = 1 << 20; size >= 16 && tries; tries--)
+        if (!malloc(size))
+            size /= 2;
+    return tries != 0;
+}
+
+/* As many timers as there was room for at first; then to give a read up takes one more. */
+static int kill_without_memory(void)
+{
+    struct mt_task *reader = mt_coro_spawn(read_a_byte, NULL, NULL);
+
+    if (pipe(ends) || !reader)
+        return 1;
+    for (int i = 0; i < 64; i++)
+        if (!mt_coro_spawn(sleep_long, NULL, NULL))
+            return 2;
+    mt_coro_yield();
+    mt_coro_yield();
+    if (use_memory_up() && (mt_task_kill(reader) || mt_task_join(reader, MT_FOREVER)))
+        return 3;
+    _exit(0);
+}
+
+static void a_kill_needs_no_memory(void **state)
+{
+    char said[1024];
+
+    if (SANITIZER)
+        skip(); /* they have an address space of their own kind */
+    assert_int_equal(in_child(kill_without_memory, said, sizeof said), 0);
+}
+
 /* In a process of its own: its limit is not to be seen by others. */
 static int fork_without_descriptors(void *arg)
 {
@@ -214,10 +370,18 @@ static void a_forks_child_waits_without_a_loop_too(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),    cmocka_unit_test(an_overflow_names_the_coroutine),
-        cmocka_unit_test(stacks_have_the_size_asked_for),         cmocka_unit_test(a_forks_child_can_use_its_hub),
+        cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),
+        cmocka_unit_test(an_overflow_names_the_coroutine),
+        cmocka_unit_test(stacks_have_the_size_asked_for),
+        cmocka_unit_test(a_forks_child_can_use_its_hub),
         cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
+        cmocka_unit_test(a_forks_child_can_release_what_had_ended),
+        cmocka_unit_test(a_fork_may_come_while_others_take_stacks),
+        cmocka_unit_test(the_choice_of_a_loop_needs_no_descriptor),
+        cmocka_unit_test(a_kill_needs_no_memory),
     };
 
-    return argc > 1 ? overflow() : RUN(tests);
+    if (argc > 1)
+        return strcmp(argv[1], "loop") ? overflow() : choose_without_descriptors();
+    return RUN(tests);
 }

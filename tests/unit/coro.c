@@ -268,8 +268,36 @@ static void keep_quiet(struct mt_task *task, int outcome, const char *message) {
 static void the_end_of_a_thread_ends_its_coroutines(void **state)
 {
     told = mt_failure_hook(keep_quiet);
+    cleaned = 0;
     assert_int_equal(finish(spawn(leave_some, NULL)), 0);
     assert_int_equal(cleaned, 10);
+    mt_failure_hook(told);
+}
+
+static int spawn_one_more(void *arg)
+{
+    int result = mt_sleep(MT_SEC(1000));
+
+    mt_task_detach(mt_coro_spawn(clean_up, NULL, NULL));
+    return result;
+}
+
+static int leave_one_that_spawns(void *arg)
+{
+    mt_task_detach(mt_coro_spawn(spawn_one_more, NULL, NULL));
+    return mt_sleep(MT_MS(1));
+}
+
+static void the_end_of_a_thread_ends_what_they_spawn_then(void **state)
+{
+    struct mt_task *thread;
+
+    told = mt_failure_hook(keep_quiet);
+    cleaned = 0;
+    thread = spawn(leave_one_that_spawns, NULL);
+    assert_int_equal(mt_task_join(thread, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(finish(thread), 0);
+    assert_in_range(cleaned, 0, 1); /* it may not have begun */
     mt_failure_hook(told);
 }
 
@@ -404,6 +432,7 @@ int main(void)
         cmocka_unit_test(another_thread_kills),
         cmocka_unit_test(a_thread_is_killed_in_its_hub),
         cmocka_unit_test(the_end_of_a_thread_ends_its_coroutines),
+        cmocka_unit_test(the_end_of_a_thread_ends_what_they_spawn_then),
         cmocka_unit_test(a_switch_keeps_errno_and_rounding),
         cmocka_unit_test(calls_that_fail),
         cmocka_unit_test(many_sleepers),

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 static mt_deadline soon(void)
@@ -119,6 +120,28 @@ static int use_a_file(void *arg)
 static void files(void **state)
 {
     both_ways(use_a_file);
+}
+
+/* A file that is leased says so to who does not want to wait, and nothing else than opening waits for that. */
+static int open_a_leased_file(void *arg)
+{
+    char path[] = "/tmp/linuxmt-io-XXXXXX";
+    int fd = mkstemp(path), reader = open(path, O_RDONLY | O_CLOEXEC);
+
+    CHECK(fd >= 0 && reader >= 0 && close(fd) == 0);
+    signal(SIGIO, SIG_IGN); /* tells that somebody wants it */
+    if (!fcntl(reader, F_SETLEASE, F_RDLCK)) {
+        CHECK(mt_open(path, O_RDWR | O_NONBLOCK, 0, soon()) == -EAGAIN);
+        CHECK(mt_open(path, O_RDWR | O_NONBLOCK, 0, MT_NOWAIT) == -EAGAIN);
+        CHECK(fcntl(reader, F_SETLEASE, F_UNLCK) == 0);
+    }
+    CHECK(unlink(path) == 0 && close(reader) == 0);
+    return 0;
+}
+
+static void leases(void **state)
+{
+    both_ways(open_a_leased_file);
 }
 
 /* -- Sockets ------------------------------------------------------------------------------------------------------ */
@@ -520,6 +543,7 @@ int main(void)
         cmocka_unit_test(pipes),
         cmocka_unit_test(nonblocking),
         cmocka_unit_test(files),
+        cmocka_unit_test(leases),
         cmocka_unit_test(sockets),
         cmocka_unit_test(polls),
         cmocka_unit_test(several_readers_of_one_pipe),
