@@ -63,7 +63,7 @@ verdict()
 build()
 {
     if [[ ! -e Makefile ]]; then
-        "$srcdir"/configure --silent --host=$triplet --without-bpf --without-seccomp --without-uring --with-tests "CMOCKA_CFLAGS=-I$srcdir/tests/cross" \
+        CONFIG_SHELL=/bin/sh /bin/sh "$srcdir"/configure --silent --host=$triplet --without-bpf --without-seccomp --without-uring --with-tests "CMOCKA_CFLAGS=-I$srcdir/tests/cross" \
             CMOCKA_LIBS=-lpthread || return
     fi
     local program programs=()

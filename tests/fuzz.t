@@ -9,7 +9,7 @@ set -euo pipefail
 srcdir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-seconds=${MT_FUZZ_SECONDS:-10}
+seconds=${MT_FUZZ_SECONDS:-5}
 
 echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long s) { return !d && s; }' >"$scratch/try.c"
 if ! clang -fsanitize=fuzzer,address -o "$scratch/try" "$scratch/try.c" 2>/dev/null; then

@@ -10,14 +10,14 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(srcdir)' top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
 	CC='$(CC)' CXX='$(CXX)' host='$(host)' mt_sanitizer='$(mt_sanitizer)'; \
 	export srcdir top_srcdir top_builddir CC CXX host mt_sanitizer;
-EXTRA_DIST += %D%/cmocka-tap
+EXTRA_DIST += %D%/cmocka-tap %D%/fuzz/frames.c
 
 # Those that take longest begin first, so that with make -j none of them is left alone at the end.
-# Those of mtrace mostly wait, beside those that compute.
+# Those of mtrace mostly wait, one after the other, beside those that compute.
 LONG_TESTS = %D%/variants.t %D%/cross-aarch64.t
 TESTS += $(LONG_TESTS)
 if WITH_BPF
-TESTS += $(RECORD_TESTS)
+TESTS += $(STUCK_TESTS) $(RECORD_TESTS)
 endif
 TESTS += %D%/model/run.t
 EXTRA_DIST += %D%/model/run.t
@@ -329,7 +329,6 @@ check-unit:
 STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t %D%/live/patch.t
 EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
 if WITH_BPF
-TESTS += $(STUCK_TESTS)
 check_PROGRAMS += %D%/live/stuck %D%/live/stuck-mt
 if WITH_TESTS
 MTRACE_TESTS = %D%/unit/confine %D%/unit/histogram %D%/unit/queues %D%/unit/symbols %D%/unit/tasks %D%/unit/verdict

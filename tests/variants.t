@@ -59,7 +59,7 @@ build()
         cd "$folder" || exit
         if [[ ! -e Makefile ]]; then
             known "$compiler"
-            "$source/configure" -q -C CC="$compiler" "$@" || exit
+            CONFIG_SHELL=/bin/sh /bin/sh "$source/configure" -q -C CC="$compiler" "$@" || exit
         fi
         # shellcheck disable=SC2086 # one or more
         make $target
