@@ -35,6 +35,7 @@ unset CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MFLAGS MAKELEVEL
 # once often enough to be seen; and MADV_GUARD_INSTALL, whose faults it takes for its own.
 CROSS_SKIP="after_fork fork_from_threads robust_mutexes_are_recovered recursive_locks_in_a_circle main_that_is_unknown no_growth"
 CROSS_SKIP+=" readers_are_together circles_are_found joinall_threads_leaves_no_thread a_forked_child_has_timers_of_its_own a_forked_child_is_told a_forks_child_can_have_its_own"
+CROSS_SKIP+=" the_choice_of_a_loop_needs_no_descriptor a_fork_may_come_while_others_take_stacks a_child_of_many_has_them_too"
 CROSS_SKIP+=" a_segment_is_shared an_overflow_names_the_greenlet an_overflow_names_the_coroutine"
 CROSS_SKIP+=" a_thread_a_process_and_a_coroutine_share_a_queue a_pool_and_a_process_are_awaited_while_others_run a_forks_child_can_use_its_hub a_forks_child_waits_without_a_loop_too test_add_and_discard locks a_hub_that_nothing_can_wake_says_so"
 # Programs of which nothing is left then are not even built.
