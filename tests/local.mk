@@ -286,7 +286,7 @@ TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
-LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
+LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/mistakes %D%/patch/sockets %D%/patch/streams %D%/patch/waits
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
@@ -299,6 +299,9 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_files_SOURCES = %D%/patch/files.c %D%/patch/scenario.h
 %C%_patch_files_LDFLAGS = $(PATCH_LINK)
 %C%_patch_files_LDADD = $(PATCH_LIBS)
+%C%_patch_mistakes_SOURCES = %D%/patch/mistakes.c %D%/patch/scenario.h
+%C%_patch_mistakes_LDFLAGS = $(PATCH_LINK)
+%C%_patch_mistakes_LDADD = $(PATCH_LIBS)
 %C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/scenario.h
 %C%_patch_sockets_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sockets_LDADD = $(PATCH_LIBS)
