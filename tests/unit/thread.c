@@ -148,7 +148,7 @@ static int check_settings(void *arg)
     cpu_set_t cpus;
 
     sched_getaffinity(0, sizeof cpus, &cpus);
-    return CPU_COUNT(&cpus) != 1 || getpriority(PRIO_PROCESS, (id_t)gettid()) != 5 ||
+    return CPU_COUNT(&cpus) != 1 || getpriority(PRIO_PROCESS, (id_t)gettid()) != *(int *)arg ||
            sched_getscheduler(0) != SCHED_BATCH;
 }
 
@@ -157,15 +157,17 @@ static void cpus_policy_and_nice(void **state)
     cpu_set_t allowed, one, none;
     struct mt_thread_options options = {.cpus = &one, .cpus_size = sizeof one, .policy = SCHED_BATCH, .nice = 5};
     struct mt_task *task;
+    int nice = getpriority(PRIO_PROCESS, 0) + options.nice;
     size_t before = mt_task_enumerate(NULL, 0);
 
+    nice = nice > 19 ? 19 : nice;
     sched_getaffinity(0, sizeof allowed, &allowed);
     CPU_ZERO(&one);
     CPU_ZERO(&none);
     for (int cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
         if (CPU_ISSET(cpu, &allowed))
             CPU_SET(cpu, &one);
-    task = mt_thread_spawn(check_settings, NULL, &options);
+    task = mt_thread_spawn(check_settings, &nice, &options);
     assert_non_null(task);
     assert_int_equal(finish(task), 0);
     options.cpus = &none;
