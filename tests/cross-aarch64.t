@@ -5,28 +5,24 @@
 # there for a CPU that is not the machine's own, so the tests are built against tests/cross/cmocka.h. The folder of the build
 # stays until make clean: the next run only builds what has changed.
 set -euo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 srcdir=$(cd "${srcdir:-.}" && pwd)
 readonly triplet=aarch64-linux-gnu
 readonly sysroot=/usr/$triplet
 
-skip()
-{
-    echo "1..0 # SKIP $1"
-    exit 0
-}
-
 case ${host-} in
-aarch64*) skip "this machine is aarch64: its unit tests have run already" ;;
+aarch64*) skip_all "this machine is aarch64: its unit tests have run already" ;;
 esac
-command -v $triplet-gcc >/dev/null || skip "no $triplet-gcc: install gcc-$triplet"
-command -v qemu-aarch64 >/dev/null || skip "no qemu-aarch64: install qemu-user"
-[[ -e $sysroot/include/stdio.h ]] || skip "no C library for aarch64: install libc6-dev-arm64-cross"
-[[ ! -e $srcdir/config.status ]] || skip "the source folder itself is configured: build in another folder"
+command -v $triplet-gcc >/dev/null || skip_all "no $triplet-gcc: install gcc-$triplet"
+command -v qemu-aarch64 >/dev/null || skip_all "no qemu-aarch64: install qemu-user"
+[[ -e $sysroot/include/stdio.h ]] || skip_all "no C library for aarch64: install libc6-dev-arm64-cross"
+[[ ! -e $srcdir/config.status ]] || skip_all "the source folder itself is configured: build in another folder"
 
-scratch=$PWD/tests/cross.kept
-mkdir -p "$scratch"
-cd "$scratch"
+kept=$PWD/tests/cross.kept
+mkdir -p "$kept"
+cd "$kept"
 unset CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MFLAGS MAKELEVEL
 
 # What qemu-user 7.2 cannot do: exec of /proc/self/exe, and with it start methods other than fork; a thread started in the child of a
@@ -47,20 +43,6 @@ done
 export CROSS_SKIP
 export MT_TEST_SHARE=${MT_TEST_SHARE:-10} # an emulator is slow
 
-number=0
-
-# verdict STATUS NAME LOG
-verdict()
-{
-    number=$((number + 1))
-    if (($1 == 0)); then
-        echo "ok $number - $2"
-    else
-        echo "not ok $number - $2"
-        tail -n 40 "$3" | sed 's/^/# /'
-    fi
-}
-
 build()
 {
     if [[ ! -e Makefile ]]; then
@@ -80,7 +62,7 @@ status=0
 build >build.log 2>&1 || status=$?
 verdict "$status" "it builds for aarch64" build.log
 if ((status)); then
-    echo "1..$number"
+    plan
     exit 0
 fi
 
@@ -89,7 +71,7 @@ fi
 run()
 {
     local status=0
-    LD_LIBRARY_PATH=$scratch/.libs timeout -s KILL 200 qemu-aarch64 -L $sysroot "$1" >"$1.out" 2>&1 </dev/null || status=$?
+    LD_LIBRARY_PATH=$kept/.libs timeout -s KILL 200 qemu-aarch64 -L $sysroot "$1" >"$1.out" 2>&1 </dev/null || status=$?
     echo "$status" >"$1.status"
 }
 
@@ -111,4 +93,4 @@ for program in "${programs[@]}"; do
     total=$(sed -n 's/^1\.\.//p' "$program.out")
     verdict "$(cat "$program.status")" "$program under qemu-aarch64${total:+: $good of $total ran and passed}" "$program.out"
 done
-echo "1..$number"
+plan

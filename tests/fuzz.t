@@ -5,16 +5,15 @@
 # that does not come back. MT_FUZZ_SECONDS=600 fuzzes for longer. Where clang has no libFuzzer the unit tests' random bytes
 # (tests/unit/*-hostile) are all there is.
 set -euo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 srcdir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 seconds=${MT_FUZZ_SECONDS:-5}
 
 echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long s) { return !d && s; }' >"$scratch/try.c"
 if ! clang -fsanitize=fuzzer,address -o "$scratch/try" "$scratch/try.c" 2>/dev/null; then
-    echo "1..0 # SKIP clang with libFuzzer is not there: install the packages clang and libclang-rt-dev"
-    exit 0
+    skip_all "clang with libFuzzer is not there: install the packages clang and libclang-rt-dev"
 fi
 
 targets=("$srcdir"/tests/fuzz/*.c)
@@ -25,9 +24,7 @@ for source in "$srcdir"/lib/*/*.c; do
     fi
 done
 echo "1..${#targets[@]}"
-number=0
 for target in "${targets[@]}"; do
-    number=$((number + 1))
     name=$(basename "$target" .c)
     program=$scratch/$name
     log=$scratch/$name.log
@@ -37,10 +34,9 @@ for target in "${targets[@]}"; do
         >"$log" 2>&1 &&
         (cd "$scratch" && "$program" -max_total_time="$seconds" -timeout=10 -max_len=600 -rss_limit_mb=4096 \
             "$program.corpus") >"$log" 2>&1; then
-        echo "ok $number - $name: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "$log" | tail -1)"
+        verdict 0 "$name: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "$log" | tail -1)"
     else
-        echo "not ok $number - $name"
-        tail -40 "$log" | sed 's/^/# /'
+        verdict 1 "$name"
         for found in "$scratch"/{crash,timeout,oom,leak}-*; do
             if [[ -e $found ]]; then
                 echo "# the input, in base64: $(base64 -w0 "$found")"

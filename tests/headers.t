@@ -4,35 +4,21 @@
 # Each public header compiles alone, twice over, as C11 and as C++17, without a warning, and every call it declares has a
 # man page. The compilers come from the environment: CC and CXX, as configure found them.
 set -euo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 srcdir=$(cd "${srcdir:-.}" && pwd)
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 
 read -ra cc <<<"${CC:-cc}"
 read -ra cxx <<<"${CXX:-c++}"
 readonly strict=(-Wall -Wextra -Werror -pedantic -fsyntax-only "-I$srcdir/lib")
 
-number=0
-
-# verdict NAME STATUS LOG
-verdict()
-{
-    number=$((number + 1))
-    if (($2 == 0)); then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        sed 's/^/# /' "$3"
-    fi
-}
-
 compile()
 {
     local name=$1 source=$2 status=0
     shift 2
-    "$@" "${strict[@]}" "$source" >"$scratch/log" 2>&1 || status=$?
-    verdict "$name" "$status" "$scratch/log"
+    "$@" "${strict[@]}" "$source" >"$log" 2>&1 || status=$?
+    verdict "$status" "$name"
 }
 
 have_cxx=0
@@ -48,8 +34,7 @@ for header in "$srcdir"/lib/linuxmt.h "$srcdir"/lib/linuxmt/*.h; do
     if ((have_cxx)); then
         compile "$include alone, C++17" "$scratch/alone.cc" "${cxx[@]}" -std=c++17
     else
-        number=$((number + 1))
-        echo "ok $number - $include alone, C++17 # SKIP no C++ compiler: install g++"
+        skip "$include alone, C++17" "no C++ compiler: install g++"
     fi
 done
 
@@ -61,11 +46,6 @@ while read -r call; do
     if [[ ! -f $srcdir/man/man3/$call.3 ]]; then
         echo "man/man3/$call.3 is missing"
     fi
-done <"$scratch/calls" >"$scratch/log"
-status=0
-if [[ -s $scratch/log ]]; then
-    status=1
-fi
-verdict "each of the $(wc -l <"$scratch/calls") public calls has a man page" "$status" "$scratch/log"
-
-echo "1..$number"
+done <"$scratch/calls" >"$log"
+silent "each of the $(wc -l <"$scratch/calls") public calls has a man page"
+plan

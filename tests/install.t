@@ -5,26 +5,13 @@
 # pages and its completion are renamed, those of the library's calls are not; and "make uninstall" leaves no file. Only what
 # is not built is installed: libtool would link the rest once more.
 set -uo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 # The make that runs this one hands down its overrides.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 root=$scratch/root
-number=0
-
-# verdict STATUS NAME
-verdict()
-{
-    number=$((number + 1))
-    if (($1 == 0)); then
-        echo "ok $number - $2"
-    else
-        echo "not ok $number - $2"
-        tail -n 20 "$scratch/log" | sed 's/^/# /'
-    fi
-}
 
 # Names of files, one a line, of which $1 is a pattern.
 installed()
@@ -34,12 +21,12 @@ installed()
 
 there()
 {
-    installed "$1" >"$scratch/log"
-    [[ -s $scratch/log ]]
+    installed "$1" >"$log"
+    [[ -s $log ]]
 }
 
 echo "1..6"
-make installdirs install-data DESTDIR="$root" transform='s,^,other-,' >"$scratch/log" 2>&1 </dev/null
+make installdirs install-data DESTDIR="$root" transform='s,^,other-,' >"$log" 2>&1 </dev/null
 verdict $? "make install-data, with the folders of all that is installed"
 
 there 'mt_lock_acquire.3' && there 'linuxmt.7' && there 'linuxmt.h' && there 'linuxmt.pc'
@@ -51,20 +38,18 @@ verdict $? "the command's pages go by its name"
 if [[ -e mtrace ]]; then
     completion=$(installed other-mtrace)
     # shellcheck disable=SC1090 # it is what this is about
-    (source "$completion" && complete -p other-mtrace) >"$scratch/log" 2>&1
+    (source "$completion" && complete -p other-mtrace) >"$log" 2>&1
     verdict $? "its completion goes by its name"
 else
-    number=$((number + 1))
-    echo "ok $number - its completion goes by its name # SKIP mtrace is not built here"
+    skip "its completion goes by its name" "mtrace is not built here"
 fi
 
 # What the shared library asks for, a program that is linked with the static one must be told to link.
 readelf -d .libs/liblinuxmt.so | sed -n 's/.*(NEEDED).*\[lib\(.*\)\.so.*/\1/p' | grep -vE '^(c|gcc_s|[a-z]*san)$' |
     while read -r library; do
         grep -q "^Libs.private:.* -l$library\b" "$(installed linuxmt.pc)" || echo "-l$library is missing"
-    done >"$scratch/log"
-[[ ! -s $scratch/log ]]
-verdict $? "linuxmt.pc names all that the static library needs"
+    done >"$log"
+silent "linuxmt.pc names all that the static library needs"
 
-make uninstall DESTDIR="$root" transform='s,^,other-,' >"$scratch/log" 2>&1 </dev/null && ! there '*'
+make uninstall DESTDIR="$root" transform='s,^,other-,' >"$log" 2>&1 </dev/null && ! there '*'
 verdict $? "make uninstall leaves nothing"

@@ -10,7 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(srcdir)' top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
 	CC='$(CC)' CXX='$(CXX)' host='$(host)' mt_sanitizer='$(mt_sanitizer)'; \
 	export srcdir top_srcdir top_builddir CC CXX host mt_sanitizer;
-EXTRA_DIST += %D%/cmocka-tap %D%/fuzz/frames.c
+EXTRA_DIST += %D%/cmocka-tap %D%/tap.sh %D%/fuzz/frames.c
 
 # Those that take longest begin first, so that with make -j none of them is left alone at the end.
 # Those of mtrace mostly wait, one after the other, beside those that compute.

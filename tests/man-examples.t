@@ -5,13 +5,12 @@
 # library is built, runs and exits with 0; the pages are well formed; the links lead somewhere; every page is installed; and
 # mt_probes(7) lists the probes that there are, with as many arguments.
 set -euo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 build=$PWD
 srcdir=$(cd "${srcdir:-.}" && pwd)
 cd "$srcdir"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-log=$scratch/log
 
 read -ra cc <<<"${CC:-cc}"
 flags=(-std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror "-I$srcdir/lib")
@@ -19,20 +18,6 @@ case ${mt_sanitizer:-none} in
 none) ;;
 *) flags+=("-fsanitize=$mt_sanitizer") ;;
 esac
-
-number=0
-
-# verdict NAME: good if the log is empty.
-verdict()
-{
-    number=$((number + 1))
-    if [[ ! -s $log ]]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        sed 's/^/# /' "$log"
-    fi
-}
 
 # The programs of a page's EXAMPLES section, as they look on the screen: one file each, PREFIX1.c, PREFIX2.c, ...
 extract()
@@ -67,20 +52,19 @@ for page in man/man3/*.3 man/man7/*.7; do
     for source in "$scratch/$(basename "$page")"-*.c; do
         if [[ -e $source ]] && grep -q 'int main' "$source"; then
             try "$source"
-            verdict "$page: its example compiles and runs"
+            silent "$page: its example compiles and runs"
         elif [[ $page == *.3 ]]; then
             echo "no program in its EXAMPLES" >"$log"
-            verdict "$page: its example compiles and runs"
+            silent "$page: its example compiles and runs"
         fi
     done
 done
 
 if command -v mandoc >/dev/null; then
     grep -L '^\.so ' man/man3/*.3 man/man7/*.7 | xargs mandoc -T lint -W warning 2>&1 | grep -v 'referenced manual not found' >"$log" || true
-    verdict "mandoc finds no fault in the pages"
+    silent "mandoc finds no fault in the pages"
 else
-    number=$((number + 1))
-    echo "ok $number - mandoc finds no fault in the pages # SKIP mandoc is not there: install the package mandoc"
+    skip "mandoc finds no fault in the pages" "mandoc is not there: install the package mandoc"
 fi
 
 grep -h '^\.so ' man/man3/*.3 man/man7/*.7 | sort -u | while read -r _ target; do
@@ -91,17 +75,16 @@ for page in man/man3/*.3; do
         test -f "man/man3/$call.3" || echo "$page describes $call, but man/man3/$call.3 is not there"
     done
 done >>"$log"
-verdict "every call has its page, and every link leads to one"
+silent "every call has its page, and every link leads to one"
 
 for page in man/man[37]/*.[37]; do
     grep -q "%D%/${page#man/}" man/local.mk || echo "$page is not in man/local.mk"
 done >"$log"
-verdict "every page is installed"
+silent "every page is installed"
 
 sed -n 's/^MT_PROBE(\([a-z_]*\), *\([0-9]*\)).*/\1 \2/p' lib/base/probes.def | sort >"$scratch/probes"
 sed -n 's/^\.It Li \([a-z_]*\) ( \(.*\) )$/\1 \2/p' man/man7/mt_probes.7 |
     awk '{ name = $1; print name, gsub(/,/, "") + 1 }' | sort >"$scratch/documented"
 diff "$scratch/probes" "$scratch/documented" >"$log" || true
-verdict "mt_probes(7) lists the probes that there are"
-
-echo "1..$number"
+silent "mt_probes(7) lists the probes that there are"
+plan

@@ -4,6 +4,8 @@
 # The tree built in other ways than this one, each in a folder of its own, with warnings as errors: by clang, and under the
 # sanitizers, where the unit tests are also run. The folders stay until make clean: the next run only builds what has changed.
 set -uo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 # What is done very often is done so in the plain build: here a fiftieth of it has to do.
 export MT_TEST_SHARE=50
@@ -12,47 +14,30 @@ export MT_TEST_SHARE=50
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 source=$(cd "$top_srcdir" && pwd)
-scratch=$PWD/tests/variants.kept
-mkdir -p "$scratch"
-number=0
-failed=0
+kept=$PWD/tests/variants.kept
+mkdir -p "$kept"
 
-# verdict STATUS NAME LOG
-verdict()
+# Of those tests that failed in a folder, the last words.
+tell_failures()
 {
-    number=$((number + 1))
-    if [[ $1 -eq 0 ]]; then
-        echo "ok $number - $2"
-    else
-        failed=1
-        echo "not ok $number - $2"
-        # Of those that failed, the last words.
-        grep -lE '^:(global-)?test-result: (FAIL|ERROR)' "${3%.log}"/tests/*/*.trs 2>/dev/null | while read -r trs; do
-            echo "# ==== ${trs%.trs}"
-            tail -n 60 "${trs%.trs}.log" | sed 's/^/# /'
-        done
-        tail -n 20 "$3" | sed 's/^/# /'
-    fi
-}
-
-skip()
-{
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
+    grep -lE '^:(global-)?test-result: (FAIL|ERROR)' "$1"/tests/*/*.trs 2>/dev/null | while read -r trs; do
+        echo "# ==== ${trs%.trs}"
+        tail -n 60 "${trs%.trs}.log" | sed 's/^/# /'
+    done
 }
 
 # What configure has found out about the same compiler before, for the folder that this is called in; not its arguments.
 known()
 {
-    if [[ $1 == "$CC" && -e $scratch/../../config.cache ]]; then
-        grep -v '^ac_cv_env_' "$scratch/../../config.cache" >config.cache
+    if [[ $1 == "$CC" && -e $kept/../../config.cache ]]; then
+        grep -v '^ac_cv_env_' "$kept/../../config.cache" >config.cache
     fi
 }
 
 # build FOLDER COMPILER MAKE-TARGETS CONFIGURE-ARGUMENT...
 build()
 {
-    local folder=$scratch/${1//,/-} compiler=$2 target=$3
+    local folder=$kept/${1//,/-} compiler=$2 target=$3
     shift 3
     mkdir -p "$folder"
     (
@@ -94,7 +79,7 @@ for sanitizer in address,undefined thread; do
     if can_link "${CC%% *}" "-fsanitize=$sanitizer"; then
         # mtrace is a program of one thread. Of what may be uninitialized gcc says itself that sanitizers confuse it.
         mtrace=--with-bpf
-        [[ $sanitizer == thread || ! -e $scratch/../../mtrace ]] && mtrace=--without-bpf
+        [[ $sanitizer == thread || ! -e $kept/../../mtrace ]] && mtrace=--without-bpf
         while (($(jobs -rp | wc -l) >= 2)); do
             wait -n
         done
@@ -105,8 +90,11 @@ done
 
 echo "1..3"
 for i in "${!builds[@]}"; do
-    wait "${builds[i]}"
-    verdict $? "${names[i]}" "$scratch/${folders[i]//,/-}.log"
+    folder=$kept/${folders[i]//,/-}
+    status=0
+    wait "${builds[i]}" || status=$?
+    verdict "$status" "${names[i]}" "$folder.log"
+    ((status == 0)) || tell_failures "$folder"
 done
 while ((number < 3)); do
     skip "a variant" "there is no clang, or ${CC%% *} has no runtime for a sanitizer"

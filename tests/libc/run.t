@@ -5,6 +5,8 @@
 # with static TLS that are loaded while threads run; and a debugger, which is to see the threads by name, with their stacks and
 # thread-local variables. tests/unit/thread*.c have the rest.
 set -euo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 build=${top_builddir:-$PWD}
 build=$(cd "$build" && pwd)
@@ -12,13 +14,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lib=$(cd "$here/../../lib" && pwd)
 core=$build/.libs/libmtcore.a
 read -ra libs < <(sed -n "s/^Libs.private: //p" "$build/linuxmt.pc")
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 
-if [[ ! -e $core ]]; then
-    echo "1..0 # SKIP $core is not there: run make first"
-    exit 0
-fi
+[[ -e $core ]] || skip_all "$core is not there: run make first"
 
 read -ra cc <<<"${CC:-cc}"
 read -ra cxx <<<"${CXX:-c++}"
@@ -26,24 +23,6 @@ flags=(-g -O1 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter "-I$lib")
 if [[ ${mt_sanitizer:-none} != none ]]; then
     flags+=("-fsanitize=$mt_sanitizer")
 fi
-number=0
-
-verdict()
-{
-    number=$((number + 1))
-    if (($2 == 0)); then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        sed 's/^/# /' "$scratch/log"
-    fi
-}
-
-skip()
-{
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
-}
 
 # both NAME COMMAND...: with each way to make threads.
 both()
@@ -52,8 +31,8 @@ both()
     shift
     for way in raw pthread; do
         status=0
-        LINUXMT_THREADS=$way timeout 120 "$@" >"$scratch/log" 2>&1 </dev/null || status=$?
-        verdict "$name on $way threads" "$status"
+        LINUXMT_THREADS=$way timeout 120 "$@" >"$log" 2>&1 </dev/null || status=$?
+        verdict "$status" "$name on $way threads"
     done
 }
 
@@ -62,8 +41,8 @@ compile()
 {
     local program=$1
     shift
-    "$@" -o "$scratch/$program" >"$scratch/log" 2>&1 || {
-        verdict "$program compiles" 1
+    "$@" -o "$scratch/$program" >"$log" 2>&1 || {
+        verdict 1 "$program compiles"
         return 1
     }
 }
@@ -101,7 +80,7 @@ if ! command -v gdb >/dev/null; then
 elif [[ ${mt_sanitizer:-none} != none ]]; then
     skip "$name" "the sanitizers and gdb do not go together"
 elif compile sleepers "${cc[@]}" -std=gnu11 "${flags[@]}" "$here/sleepers.c" "$core" "${libs[@]}"; then
-    if ! gdb -nx -batch -ex run -ex quit --args true >"$scratch/log" 2>&1 || grep -qi 'ptrace\|not permitted' "$scratch/log"; then
+    if ! gdb -nx -batch -ex run -ex quit --args true >"$log" 2>&1 || grep -qi 'ptrace\|not permitted' "$log"; then
         skip "$name" "gdb cannot run a program here"
     else
         export scratch
@@ -109,4 +88,4 @@ elif compile sleepers "${cc[@]}" -std=gnu11 "${flags[@]}" "$here/sleepers.c" "$c
         both "$name" bash -c debug
     fi
 fi
-echo "1..$number"
+plan

@@ -4,16 +4,12 @@
 # Gives the models to spin: each as it is, where no error may be found and the whole state space must have been searched, and
 # each with every one of its known bugs, where an error must be found: a model that cannot fail proves nothing.
 set -euo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-if ! command -v spin >/dev/null; then
-    echo "1..0 # SKIP spin is not there: install the package spin"
-    exit 0
-fi
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+command -v spin >/dev/null || skip_all "spin is not there: install the package spin"
 cd "$scratch"
 
 # Most models are broken ones, whose verifier is compiled for longer than it runs.
@@ -50,7 +46,7 @@ if ((at_once > 4)); then
     at_once=4 # some take 300 MB
 fi
 
-number=0
+searches=0
 names=()
 wanted=()
 
@@ -59,17 +55,17 @@ expect()
 {
     local what=$1 text
     shift
-    number=$((number + 1))
+    searches=$((searches + 1))
     text="$1 holds"
     if [[ $what == finds ]]; then
         text="$1, broken on purpose, is found out"
     fi
-    names[number]="$text: ${*:2}"
-    wanted[number]=$what
+    names[searches]="$text: ${*:2}"
+    wanted[searches]=$what
     while (($(jobs -rp | wc -l) >= at_once)); do
         wait -n
     done
-    (search "$number" "$what" "$@") &
+    (search "$searches" "$what" "$@") &
 }
 
 # Nothing found, and nothing left out: of a search that was cut short spin only says so in passing.
@@ -189,12 +185,9 @@ for bug in 1 2 3 4 5; do
 done
 wait
 
-for ((i = 1; i <= number; i++)); do
-    if is_as_wanted "${wanted[i]}" "$i/log"; then
-        echo "ok $i - ${names[i]}"
-    else
-        echo "not ok $i - ${names[i]}"
-        sed 's/^/# /' "$i/log"
-    fi
+for ((i = 1; i <= searches; i++)); do
+    status=0
+    is_as_wanted "${wanted[i]}" "$i/log" || status=1
+    verdict "$status" "${names[i]}" "$i/log"
 done
-echo "1..$number"
+plan
