@@ -14,7 +14,7 @@ mtinclude_HEADERS = %D%/linuxmt/banker.h %D%/linuxmt/barrier.h %D%/linuxmt/chann
 noinst_LTLIBRARIES += libmtcore.la
 libmtcore_la_SOURCES = \
 	%D%/arch/arch.h %D%/arch/@MT_ARCH@/arch.h %D%/arch/@MT_ARCH@/clone.S %D%/arch/@MT_ARCH@/switch.S %D%/arch/@MT_ARCH@/switch.h \
-	%D%/base/clock.c %D%/base/clock.h %D%/base/mini.h %D%/base/single.h %D%/base/outcome.c %D%/base/probe.h %D%/base/probes.c \
+	%D%/base/clock.c %D%/base/clock.h %D%/base/mini.h %D%/base/own.c %D%/base/own.h %D%/base/single.h %D%/base/outcome.c %D%/base/probe.h %D%/base/probes.c \
 	%D%/base/probes.def %D%/base/record.c %D%/base/record.h %D%/base/seam.h %D%/base/sys.c %D%/base/sys.h %D%/base/task.c %D%/base/task.h \
 	%D%/wait/fd.c %D%/wait/sleep.c %D%/wait/timeout.c %D%/wait/wait.c %D%/wait/wait.h %D%/wait/pi.c %D%/wait/pi.h \
 	%D%/task/deadlock.c %D%/task/deadlock.h %D%/task/info.c %D%/task/iwait.c %D%/task/join.c %D%/task/link.c %D%/task/local.c %D%/task/task.c \

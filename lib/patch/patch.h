@@ -30,6 +30,7 @@
 #define __NO_INLINE__ 1 /* libc's headers then define no functions of their own */
 #endif
 
+#include "base/own.h"
 #include "coro/hub.h"
 
 #include <errno.h>
