@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sockets. Their calls have a flag of their own for an attempt that does not block, MSG_DONTWAIT, but for two: accept
- * asks poll(2) first, and connect needs O_NONBLOCK while it begins.
+ * Sockets. Their calls have a flag of their own for an attempt that does not block, MSG_DONTWAIT, but for two: for accept
+ * see coro/accept.c, and connect needs O_NONBLOCK while it begins.
  */
+#include "coro/accept.h"
 #include "coro/io.h"
 
 #include <fcntl.h>
@@ -127,15 +128,10 @@ ssize_t mt__sendmsg(int fd, const struct msghdr *message, int flags, mt_deadline
 
 /* -- Connections -------------------------------------------------------------------------------------------------- */
 
-/* A connection that poll saw may have been taken by another thread by now: then this waits in the kernel, unless the
- * socket is O_NONBLOCK. */
 static long take_connection(struct mt__call *call)
 {
-    struct pollfd look = {.fd = call->io.fd, .events = POLLIN};
-
-    if (poll(&look, 1, 0) == 0)
-        return -EAGAIN;
-    return mt__sys(SYS_accept4, call->io.fd, call->buffer, (uintptr_t)call->io.offset, call->flags);
+    return mt__accept_now(call->io.fd, (struct sockaddr *)(uintptr_t)call->io.address,
+                          (unsigned *)(uintptr_t)call->io.offset, call->flags);
 }
 
 int mt__accept(int fd, struct sockaddr *address, unsigned *size, int flags, mt_deadline deadline, const char *place)
@@ -148,7 +144,6 @@ int mt__accept(int fd, struct sockaddr *address, unsigned *size, int flags, mt_d
                .flags = (uint32_t)flags},
         .events = POLLIN,
         .attempt = take_connection,
-        .buffer = address,
         .flags = flags,
     };
 
