@@ -286,7 +286,7 @@ TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
-LIBC_CALLERS = %D%/patch/accepts %D%/patch/coop %D%/patch/descriptors %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
+LIBC_CALLERS = %D%/patch/accepts %D%/patch/coop %D%/patch/creates %D%/patch/descriptors %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/guards.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
@@ -299,6 +299,9 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_coop_SOURCES = %D%/patch/coop.c
 %C%_patch_coop_LDFLAGS = $(PATCH_LINK)
 %C%_patch_coop_LDADD = $(PATCH_LIBS)
+%C%_patch_creates_SOURCES = %D%/patch/creates.c
+%C%_patch_creates_LDFLAGS = $(PATCH_LINK)
+%C%_patch_creates_LDADD = $(PATCH_LIBS)
 %C%_patch_descriptors_SOURCES = %D%/patch/descriptors.c
 %C%_patch_descriptors_LDFLAGS = $(PATCH_LINK)
 %C%_patch_descriptors_LDADD = $(PATCH_LIBS)

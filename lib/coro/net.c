@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sockets. Their calls have a flag of their own for an attempt that does not block, MSG_DONTWAIT, but for two: for accept
- * see coro/accept.c, and connect needs O_NONBLOCK while it begins.
+ * Sockets. Their calls have a flag of their own for an attempt that does not block, MSG_DONTWAIT, but for two: for
+ * accept see coro/accept.c, and connect needs O_NONBLOCK while it begins.
  */
 #include "coro/accept.h"
 #include "coro/io.h"
