@@ -35,7 +35,7 @@ libmtcore_la_SOURCES = \
 	%D%/coro/unwind.c %D%/coro/unwind.h %D%/coro/unwind-table.c %D%/coro/unwind-table.h \
 	%D%/coro/gen-from.c %D%/coro/gen.c %D%/coro/greenlet-view.c %D%/coro/greenlet.c %D%/coro/greenlet.h \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
-	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/accept.c %D%/coro/accept.h %D%/coro/channel.c %D%/coro/group.c \
+	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/accept.c %D%/coro/accept.h %D%/coro/receive-all.c %D%/coro/receive-all.h %D%/coro/channel.c %D%/coro/group.c \
 	%D%/queue/call.c %D%/queue/call.h %D%/queue/close.c %D%/queue/get.c %D%/queue/guard.c %D%/queue/guard.h \
 	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/view.c \
 	%D%/manager/call.c %D%/manager/client.h %D%/manager/line.c %D%/manager/manager.c %D%/manager/object.c %D%/manager/open.c \

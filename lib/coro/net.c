@@ -5,6 +5,7 @@
  */
 #include "coro/accept.h"
 #include "coro/io.h"
+#include "coro/receive-all.h"
 
 #include <fcntl.h>
 #include <linuxmt/io.h>
@@ -58,6 +59,11 @@ ssize_t mt__recv(int fd, void *buffer, size_t size, int flags, mt_deadline deadl
         .flags = flags,
     };
 
+    if (deadline != MT_NOWAIT && mt__waits_for_all(fd, flags)) {
+        struct iovec vector = {buffer, size};
+        struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+        return mt__receive_all(fd, &message, flags, deadline, place);
+    }
     return mt__io_call(&call, flags & MSG_DONTWAIT ? MT_NOWAIT : deadline, place);
 }
 
@@ -105,6 +111,8 @@ ssize_t mt__recvmsg(int fd, struct msghdr *message, int flags, mt_deadline deadl
         .flags = flags,
     };
 
+    if (deadline != MT_NOWAIT && mt__waits_for_all(fd, flags))
+        return mt__receive_all(fd, message, flags, deadline, place);
     return mt__io_call(&call, flags & MSG_DONTWAIT ? MT_NOWAIT : deadline, place);
 }
 
