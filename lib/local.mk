@@ -14,7 +14,7 @@ mtinclude_HEADERS = %D%/linuxmt/banker.h %D%/linuxmt/barrier.h %D%/linuxmt/chann
 noinst_LTLIBRARIES += libmtcore.la
 libmtcore_la_SOURCES = \
 	%D%/arch/arch.h %D%/arch/@MT_ARCH@/arch.h %D%/arch/@MT_ARCH@/clone.S %D%/arch/@MT_ARCH@/switch.S %D%/arch/@MT_ARCH@/switch.h \
-	%D%/base/clock.c %D%/base/clock.h %D%/base/mini.h %D%/base/single.h %D%/base/outcome.c %D%/base/probe.h %D%/base/probes.c \
+	%D%/base/clock.c %D%/base/clock.h %D%/base/mini.h %D%/base/own.c %D%/base/own.h %D%/base/single.h %D%/base/outcome.c %D%/base/probe.h %D%/base/probes.c \
 	%D%/base/probes.def %D%/base/record.c %D%/base/record.h %D%/base/seam.h %D%/base/sys.c %D%/base/sys.h %D%/base/task.c %D%/base/task.h \
 	%D%/wait/fd.c %D%/wait/sleep.c %D%/wait/timeout.c %D%/wait/wait.c %D%/wait/wait.h %D%/wait/pi.c %D%/wait/pi.h \
 	%D%/task/deadlock.c %D%/task/deadlock.h %D%/task/info.c %D%/task/iwait.c %D%/task/join.c %D%/task/link.c %D%/task/local.c %D%/task/task.c \
@@ -35,7 +35,7 @@ libmtcore_la_SOURCES = \
 	%D%/coro/unwind.c %D%/coro/unwind.h %D%/coro/unwind-table.c %D%/coro/unwind-table.h \
 	%D%/coro/gen-from.c %D%/coro/gen.c %D%/coro/greenlet-view.c %D%/coro/greenlet.c %D%/coro/greenlet.h \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
-	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/channel.c %D%/coro/group.c \
+	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/accept.c %D%/coro/accept.h %D%/coro/receive-all.c %D%/coro/receive-all.h %D%/coro/channel.c %D%/coro/group.c \
 	%D%/queue/call.c %D%/queue/call.h %D%/queue/close.c %D%/queue/get.c %D%/queue/guard.c %D%/queue/guard.h \
 	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/view.c \
 	%D%/manager/call.c %D%/manager/client.h %D%/manager/line.c %D%/manager/manager.c %D%/manager/object.c %D%/manager/open.c \

@@ -32,7 +32,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
-	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
+	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/receive-all %D%/unit/record \
 	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
 	%D%/unit/timer %D%/unit/unread %D%/unit/wait %D%/unit/worker
@@ -179,6 +179,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_queue_attach_SOURCES = %D%/unit/queue-attach.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_attach_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_attach_LDADD = $(UNIT_LIBS)
+%C%_unit_receive_all_SOURCES = %D%/unit/receive-all.c %D%/unit/unit.h
+%C%_unit_receive_all_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_receive_all_LDADD = $(UNIT_LIBS)
 %C%_unit_queue_view_SOURCES = %D%/unit/queue-view.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_view_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_view_LDADD = $(UNIT_LIBS)
@@ -286,16 +289,25 @@ TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
-LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/mistakes %D%/patch/sockets %D%/patch/streams %D%/patch/waits
-PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
+LIBC_CALLERS = %D%/patch/accepts %D%/patch/coop %D%/patch/creates %D%/patch/descriptors %D%/patch/files %D%/patch/mistakes %D%/patch/sockets %D%/patch/streams %D%/patch/waits %D%/patch/whole
+PATCH_TESTS = %D%/patch/differential.t %D%/patch/guards.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
 EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/nonblocking.txt %D%/patch/table.awk
 PATCH_LINK = $(AM_LDFLAGS) -no-install
 PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
+%C%_patch_accepts_SOURCES = %D%/patch/accepts.c
+%C%_patch_accepts_LDFLAGS = $(PATCH_LINK)
+%C%_patch_accepts_LDADD = $(PATCH_LIBS)
 %C%_patch_coop_SOURCES = %D%/patch/coop.c
 %C%_patch_coop_LDFLAGS = $(PATCH_LINK)
 %C%_patch_coop_LDADD = $(PATCH_LIBS)
+%C%_patch_creates_SOURCES = %D%/patch/creates.c
+%C%_patch_creates_LDFLAGS = $(PATCH_LINK)
+%C%_patch_creates_LDADD = $(PATCH_LIBS)
+%C%_patch_descriptors_SOURCES = %D%/patch/descriptors.c
+%C%_patch_descriptors_LDFLAGS = $(PATCH_LINK)
+%C%_patch_descriptors_LDADD = $(PATCH_LIBS)
 %C%_patch_files_SOURCES = %D%/patch/files.c %D%/patch/scenario.h
 %C%_patch_files_LDFLAGS = $(PATCH_LINK)
 %C%_patch_files_LDADD = $(PATCH_LIBS)
@@ -308,6 +320,9 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_streams_SOURCES = %D%/patch/streams.c %D%/patch/scenario.h
 %C%_patch_streams_LDFLAGS = $(PATCH_LINK)
 %C%_patch_streams_LDADD = $(PATCH_LIBS)
+%C%_patch_whole_SOURCES = %D%/patch/whole.c %D%/patch/scenario.h
+%C%_patch_whole_LDFLAGS = $(PATCH_LINK)
+%C%_patch_whole_LDADD = $(PATCH_LIBS)
 %C%_patch_waits_SOURCES = %D%/patch/waits.c %D%/patch/scenario.h
 %C%_patch_waits_LDFLAGS = $(PATCH_LINK)
 %C%_patch_waits_LDADD = $(PATCH_LIBS)

@@ -4,6 +4,7 @@
  * and hang, by their `id`, on a list of free ones that only the registry's lock guards, or are kept by a spare task.
  */
 #include "base/record.h"
+#include "base/own.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
@@ -42,14 +43,14 @@ struct mt__record *mt__record_at(uint32_t index)
 static void *map_table(void *old, int *fd_out)
 {
     static char name[] = MT__RECORDS_NAME; /* on a page that a fork's child has anyway */
-    long fd = mt__sys(SYS_memfd_create, name, MFD_CLOEXEC);
+    long fd = mt__own(mt__sys(SYS_memfd_create, name, MFD_CLOEXEC));
     int fixed = old ? MAP_FIXED : 0;
     long map = -1;
 
     if (fd >= 0 && mt__sys(SYS_ftruncate, fd, TABLE_SIZE) == 0)
         map = mt__sys(SYS_mmap, old, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
     if (failed(map) && fd >= 0) {
-        mt__sys(SYS_close, fd);
+        mt__own_close((int)fd);
         fd = -1;
     }
     if (failed(map))
@@ -187,7 +188,7 @@ void mt__records_after_fork(void)
         table->used = snapshot_used;
     }
     if (parents_fd >= 0)
-        mt__sys(SYS_close, parents_fd);
+        mt__own_close(parents_fd);
     table_fd = fd;
     fill_head(table);
     mt__records_forked();

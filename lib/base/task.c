@@ -8,6 +8,7 @@
  * come back meanwhile, has met the new one; so all that is looked at on such a walk is written atomically.
  */
 #include "base/task.h"
+#include "base/own.h"
 #include "base/probe.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ static void task_free(struct mt_task *task)
     if (task->done && task->outcome && !__atomic_exchange_n(&task->noticed, 1, __ATOMIC_RELAXED))
         mt__failure_unnoticed(task);
     if (task->cancel_fd)
-        mt__sys(SYS_close, task->cancel_fd - 1);
+        mt__own_close(task->cancel_fd - 1);
     free(task->held);
     if (task->kind && task->kind->spare && task->kind->spare(task))
         return;
@@ -305,7 +306,7 @@ void mt__task_forked(void)
         task->guard.word = 0; /* its holder may be a thread of the parent */
         task->joiners = 0;
         if (task->cancel_fd) { /* the parent's too: a kill there is none here */
-            mt__sys(SYS_close, task->cancel_fd - 1);
+            mt__own_close(task->cancel_fd - 1);
             task->cancel_fd = 0;
         }
         if (task == mt__running)

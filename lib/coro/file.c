@@ -7,6 +7,7 @@
  * ready nonetheless (regular files), it is the ordinary call, after poll has said that it will not wait.
  */
 #include "coro/io.h"
+#include "base/own.h"
 
 #include <fcntl.h>
 #include <linuxmt/io.h>
@@ -154,6 +155,8 @@ int mt__fsync(int fd, mt_deadline deadline, const char *place)
 
 int mt_close(int fd)
 {
+    if (mt__own_has(fd))
+        return -EBADF;
     if (mt__hub) {
         mt__io_forget(mt__hub, fd);
         mt__hub->loop->closing(mt__hub, fd);

@@ -11,6 +11,7 @@
  * What epoll refuses (EPERM: regular files) is always ready, as poll(2) has it.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "coro/tell.h"
 
@@ -230,18 +231,20 @@ static int has_futex(struct mt__hub *hub)
 static int epoll_open(struct mt__hub *hub)
 {
     struct epoll *epoll = mt__alloc(sizeof *epoll);
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = hub->letters.bell};
+    struct epoll_event event = {.events = EPOLLIN};
     long result;
 
     if (!epoll)
         return -ENOMEM;
-    result = epoll->fd = (int)mt__sys(SYS_epoll_create1, EPOLL_CLOEXEC);
+    hub->letters.bell = event.data.fd = mt__own(hub->letters.bell);
+    result = epoll->fd = mt__own(mt__sys(SYS_epoll_create1, EPOLL_CLOEXEC));
     if (result >= 0) {
         result = mt__sys(SYS_epoll_ctl, epoll->fd, EPOLL_CTL_ADD, hub->letters.bell, &event);
         if (result < 0)
-            mt__sys(SYS_close, epoll->fd);
+            mt__own_close(epoll->fd);
     }
     if (result < 0) {
+        mt__own_forget(hub->letters.bell);
         free(epoll);
         return (int)result;
     }
@@ -254,7 +257,8 @@ static void epoll_close(struct mt__hub *hub, int forked)
     struct epoll *epoll = epoll_of(hub);
 
     (void)forked;
-    mt__sys(SYS_close, epoll->fd);
+    mt__own_close(epoll->fd);
+    mt__own_forget(hub->letters.bell); /* which the hub closes */
     free(epoll->entries);
     free(epoll);
     hub->loop_state = NULL;

@@ -8,6 +8,7 @@
  * that the helpers' threads do them.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "coro/tell.h"
 
@@ -287,6 +288,8 @@ static int uring_open(struct mt__hub *hub)
         return error;
     }
     uring->bell.complete = bell_rang;
+    uring->ring.ring_fd = uring->ring.enter_ring_fd = mt__own(uring->ring.ring_fd);
+    hub->letters.bell = mt__own(hub->letters.bell);
     io_uring_ring_dontfork(&uring->ring);
     io_uring_register_ring_fd(&uring->ring); /* without it each enter looks the descriptor up */
     hub->loop_state = uring;
@@ -298,6 +301,8 @@ static void uring_close(struct mt__hub *hub, int forked)
 {
     struct uring *uring = uring_of(hub);
 
+    mt__own_forget(uring->ring.ring_fd);
+    mt__own_forget(hub->letters.bell); /* which the hub closes */
     if (forked)
         mt__sys(SYS_close, uring->ring.ring_fd);
     else

@@ -17,6 +17,7 @@
  * the one and reads the picture, the thread writes the other and the picture, so it is one's or the other's. One that
  * does not come in time is not asked for again before it has come.
  */
+#include "base/own.h"
 #include "coro/monitor.h"
 #include "coro/unwind.h"
 #include "wait/wait.h"
@@ -157,11 +158,11 @@ static enum place ask_kernel(unsigned tid, long *number, struct mt__registers *r
     const char *at;
 
     snprintf(path, sizeof path, "/proc/self/task/%u/syscall", tid);
-    fd = mt__sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    fd = mt__own(mt__sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0));
     if (fd < 0)
         return UNKNOWN;
     length = mt__sys(SYS_read, fd, text, sizeof text - 1);
-    mt__sys(SYS_close, fd);
+    mt__own_close((int)fd);
     if (length <= 0)
         return UNKNOWN;
     text[length] = 0;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sockets. Their calls have a flag of their own for an attempt that does not block, MSG_DONTWAIT, but for two: accept
- * asks poll(2) first, and connect needs O_NONBLOCK while it begins.
+ * Sockets. Their calls have a flag of their own for an attempt that does not block, MSG_DONTWAIT, but for two: for
+ * accept see coro/accept.c, and connect needs O_NONBLOCK while it begins.
  */
+#include "coro/accept.h"
 #include "coro/io.h"
+#include "coro/receive-all.h"
 
 #include <fcntl.h>
 #include <linuxmt/io.h>
@@ -57,6 +59,11 @@ ssize_t mt__recv(int fd, void *buffer, size_t size, int flags, mt_deadline deadl
         .flags = flags,
     };
 
+    if (deadline != MT_NOWAIT && mt__waits_for_all(fd, flags)) {
+        struct iovec vector = {buffer, size};
+        struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+        return mt__receive_all(fd, &message, flags, deadline, place);
+    }
     return mt__io_call(&call, flags & MSG_DONTWAIT ? MT_NOWAIT : deadline, place);
 }
 
@@ -104,6 +111,8 @@ ssize_t mt__recvmsg(int fd, struct msghdr *message, int flags, mt_deadline deadl
         .flags = flags,
     };
 
+    if (deadline != MT_NOWAIT && mt__waits_for_all(fd, flags))
+        return mt__receive_all(fd, message, flags, deadline, place);
     return mt__io_call(&call, flags & MSG_DONTWAIT ? MT_NOWAIT : deadline, place);
 }
 
@@ -127,15 +136,10 @@ ssize_t mt__sendmsg(int fd, const struct msghdr *message, int flags, mt_deadline
 
 /* -- Connections -------------------------------------------------------------------------------------------------- */
 
-/* A connection that poll saw may have been taken by another thread by now: then this waits in the kernel, unless the
- * socket is O_NONBLOCK. */
 static long take_connection(struct mt__call *call)
 {
-    struct pollfd look = {.fd = call->io.fd, .events = POLLIN};
-
-    if (poll(&look, 1, 0) == 0)
-        return -EAGAIN;
-    return mt__sys(SYS_accept4, call->io.fd, call->buffer, (uintptr_t)call->io.offset, call->flags);
+    return mt__accept_now(call->io.fd, (struct sockaddr *)(uintptr_t)call->io.address,
+                          (unsigned *)(uintptr_t)call->io.offset, call->flags);
 }
 
 int mt__accept(int fd, struct sockaddr *address, unsigned *size, int flags, mt_deadline deadline, const char *place)
@@ -148,7 +152,6 @@ int mt__accept(int fd, struct sockaddr *address, unsigned *size, int flags, mt_d
                .flags = (uint32_t)flags},
         .events = POLLIN,
         .attempt = take_connection,
-        .buffer = address,
         .flags = flags,
     };
 

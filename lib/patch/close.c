@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Closing, and what moves bytes between two descriptors. Before a descriptor goes, the operations of this hub on it are
- * cancelled: they hold its file, so that the peer would hear nothing, and its number may come again.
+ * cancelled: they hold its file, so that the peer would hear nothing, and its number may come again. The library's own
+ * descriptors (base/own.h) stay open whatever is closed by number.
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linuxmt/io.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -28,11 +30,26 @@ static int lingers(int fd)
     return !mt__sys(SYS_getsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, &size) && linger.l_onoff && linger.l_linger;
 }
 
+/* The library's own descriptors are none of the program's: to it they are numbers that are not open. That holds in each
+ * thread, for another one's hub may be behind it. */
+static int is_ours(int fd)
+{
+    return __atomic_load_n(&mt__patch_on, __ATOMIC_RELAXED) && mt__own_has(fd);
+}
+
+static int refuse(int error)
+{
+    errno = -error;
+    return -1;
+}
+
 MT__PATCHED int close(int fd)
 {
     struct mt__patch_call call;
     long result;
 
+    if (is_ours(fd))
+        return refuse(-EBADF);
     if (!mt__patched(SOCKET))
         return mt__libc(close)(fd);
     call = mt__patch_begin();
@@ -46,12 +63,44 @@ MT__PATCHED int __close(int fd)
     return close(fd);
 }
 
+/* -- Ranges ------------------------------------------------------------------------------------------------------- */
+
 static void closing_range(unsigned first, unsigned last)
 {
     long most = sysconf(_SC_OPEN_MAX);
 
     for (unsigned fd = first; fd <= last && (long)fd < most && mt__hub->ops; fd++)
-        mt__fd_closing((int)fd);
+        if (!mt__own_has((int)fd))
+            mt__fd_closing((int)fd);
+}
+
+/* The first of the library's own in the range, or -1. */
+static long own_between(unsigned first, unsigned last)
+{
+    int own = mt__own_next(first);
+
+    return own >= 0 && (unsigned)own <= last ? own : -1;
+}
+
+/* Piece by piece around the library's own. Called once at least, for what it says of the flags, and does by them. */
+static int close_pieces(unsigned first, unsigned last, int flags)
+{
+    int result = mt__libc(close_range)(~0u, ~0u, flags);
+    long own;
+
+    while (!result && (own = own_between(first, last)) >= 0) {
+        if ((unsigned)own > first)
+            result = mt__libc(close_range)(first, (unsigned)own - 1, flags);
+        first = (unsigned)own + 1;
+    }
+    return result || first > last ? result : mt__libc(close_range)(first, last, flags);
+}
+
+static int close_others(unsigned first, unsigned last, int flags)
+{
+    if (first > last || flags & CLOSE_RANGE_CLOEXEC || !__atomic_load_n(&mt__patch_on, __ATOMIC_RELAXED))
+        return mt__libc(close_range)(first, last, flags);
+    return close_pieces(first, last, flags);
 }
 
 MT__PATCHED int close_range(unsigned first, unsigned last, int flags)
@@ -59,30 +108,59 @@ MT__PATCHED int close_range(unsigned first, unsigned last, int flags)
     struct mt__patch_call call;
 
     if (!mt__patched(SOCKET) || flags)
-        return mt__libc(close_range)(first, last, flags);
+        return close_others(first, last, flags);
     call = mt__patch_begin();
     closing_range(first, last);
-    return (int)mt__patch_end(call, mt__or_errno(mt__libc(close_range)(first, last, flags)));
+    return (int)mt__patch_end(call, mt__or_errno(close_others(first, last, flags)));
+}
+
+static void close_each(unsigned first, unsigned last)
+{
+    if (mt__sys(SYS_close_range, first, last, 0) >= 0)
+        return;
+    for (unsigned fd = first; fd <= last; fd++)
+        mt__sys(SYS_close, fd);
 }
 
 MT__PATCHED void closefrom(int first)
 {
     struct mt__patch_call call;
+    unsigned at = first < 0 ? 0 : (unsigned)first;
+    long own;
 
     if (mt__patched(SOCKET)) {
         call = mt__patch_begin();
-        closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+        closing_range(at, ~0u);
         mt__patch_end(call, 0);
     }
-    mt__libc(closefrom)(first);
+    while (__atomic_load_n(&mt__patch_on, __ATOMIC_RELAXED) && (own = own_between(at, INT_MAX)) >= 0) {
+        if ((unsigned)own > at)
+            close_each(at, (unsigned)own - 1);
+        at = (unsigned)own + 1;
+    }
+    mt__libc(closefrom)((int)at);
 }
 
-/* The new number may be a descriptor's that is closed by this. */
+/* -- Onto a number ------------------------------------------------------------------------------------------------ */
+
+/* The new number may be a descriptor's that is closed by this. One of the library's own is not given up. 0 or -errno.
+ */
+static int take_number(int fd, int number)
+{
+    if (fd == number || mt__sys(SYS_fcntl, fd, F_GETFD) < 0)
+        return 0; /* nothing is closed */
+    if (is_ours(number))
+        return -EBUSY;
+    if (mt__patched(SOCKET))
+        mt__fd_closing(number);
+    return 0;
+}
+
 MT__PATCHED int dup2(int fd, int number)
 {
-    if (mt__patched(SOCKET) && fd != number && !(mt__sys(SYS_fcntl, fd, F_GETFD) < 0))
-        mt__fd_closing(number);
-    return mt__libc(dup2)(fd, number);
+    int error = __atomic_load_n(&mt__patch_on, __ATOMIC_RELAXED) ? take_number(fd, number) : 0;
+
+    return error ? refuse(error) : mt__libc(dup2)(fd, number);
 }
 
 MT__PATCHED int __dup2(int fd, int number)
@@ -92,9 +170,9 @@ MT__PATCHED int __dup2(int fd, int number)
 
 MT__PATCHED int dup3(int fd, int number, int flags)
 {
-    if (mt__patched(SOCKET) && fd != number && !(mt__sys(SYS_fcntl, fd, F_GETFD) < 0))
-        mt__fd_closing(number);
-    return mt__libc(dup3)(fd, number, flags);
+    int error = __atomic_load_n(&mt__patch_on, __ATOMIC_RELAXED) ? take_number(fd, number) : 0;
+
+    return error ? refuse(error) : mt__libc(dup3)(fd, number, flags);
 }
 
 /* -- From one to another ------------------------------------------------------------------------------------------ */

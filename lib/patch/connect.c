@@ -3,9 +3,10 @@
  * Connections. Neither connect nor accept has a flag for an attempt that does not block, so where there is a ring it
  * makes the call (unless the descriptor is O_NONBLOCK: a ring waits also then). Elsewhere connect begins with
  * O_NONBLOCK set for the moment, and is called once more when the socket has its result, which both tells it and brings
- * the socket into the state that a connect which waits leaves; accept asks poll before it.
+ * the socket into the state that a connect which waits leaves; for accept see coro/accept.c.
  */
 #include "patch/fd.h"
+#include "coro/accept.h"
 #include "patch/undeclared.h"
 
 #include <fcntl.h>
@@ -66,29 +67,17 @@ MT__PATCHED int __connect(int fd, const struct sockaddr *address, socklen_t leng
     return connect(fd, address, length);
 }
 
-/* Else there is nothing to wait for, and accept says why. */
-static int is_listening(int fd)
-{
-    int listening = 0;
-    socklen_t size = sizeof listening;
-
-    return !mt__sys(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) && listening;
-}
-
-/* A connection that poll saw may have been taken by another process by now: then this waits in the kernel. */
 static long accept_by_attempts(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     struct mt__block block = MT__BLOCK_IN(fd, accept);
-    struct pollfd look = {.fd = fd, .events = POLLIN};
-    struct timespec none = {0, 0};
-    int result;
+    long result;
 
-    while (is_listening(fd) && !mt__sys(SYS_ppoll, &look, 1, &none, NULL, 0)) {
+    while ((result = mt__accept_now(fd, address, length, flags)) == -EAGAIN) {
         result = mt__block(&block);
         if (result)
-            return result;
+            break;
     }
-    return mt__sys(SYS_accept4, fd, address, length, flags);
+    return result;
 }
 
 static int take(int fd, struct sockaddr *address, socklen_t *length, int flags)

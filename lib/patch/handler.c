@@ -7,6 +7,7 @@
  * to "what is there now" is translated back. Signals of faults are left alone.
  */
 #include "patch/patch.h"
+#include "coro/accept.h"
 #include "patch/undeclared.h"
 
 #include <signal.h>
@@ -41,7 +42,8 @@ static int is_fault(int signal)
 /* Both forms of a handler are called with three arguments by the kernel, and share their place in the struct. */
 static int has_handler(const struct sigaction *action)
 {
-    return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN && action->sa_handler != SIG_ERR;
+    return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN && action->sa_handler != SIG_ERR &&
+           action->sa_handler != mt__accept_tick; /* which interrupts nothing but its own call */
 }
 
 static int is_ours(const struct sigaction *action)

@@ -9,8 +9,11 @@
  *
  * The generation is libc's own count of forks. It is read where libc writes it: into the word of a once of ours, while
  * its routine runs.
+ *
+ * What the library itself does once is libc's: some of it is needed before a hub can wait at all.
  */
 #include "patch/locks.h"
+#include "patch/pthreads.h"
 
 #include <limits.h>
 #include <threads.h>
@@ -88,7 +91,7 @@ MT__PATCHED int pthread_once(pthread_once_t *once, void (*routine)(void))
 {
     uint32_t *word = (uint32_t *)once;
 
-    if (!mt__patched(LOCK))
+    if (!mt__patched(LOCK) || mt__pthread_is_library(__builtin_return_address(0)))
         return mt__libc(pthread_once)(once, routine);
     if (!(__atomic_load_n(word, __ATOMIC_ACQUIRE) & DONE))
         once_here(word, routine);

@@ -98,6 +98,7 @@ int mt_patch(unsigned classes)
     if (classes &
         MT_PATCH_THREAD) /* a lock that one coroutine holds, and another waits for in the kernel, stays held */
         classes |= MT_PATCH_LOCK;
+    mt__own_high();
     __atomic_fetch_or(&mt__patch_on, classes, __ATOMIC_RELEASE);
     if (classes & MT_PATCH_SIGNAL)
         mt__patch_handlers();

@@ -30,6 +30,7 @@
 #define __NO_INLINE__ 1 /* libc's headers then define no functions of their own */
 #endif
 
+#include "base/own.h"
 #include "coro/hub.h"
 
 #include <errno.h>
@@ -138,6 +139,9 @@ long mt__patch_end(struct mt__patch_call call, long result);
  * restarted. 0; -ETIME: the deadline; -ECANCELED: killed; -ETIMEDOUT: a timeout of the
  * task's; -EINTR; -EBADF. */
 int mt__patch_wait_fd(int fd, short events, unsigned flags, mt_deadline deadline, const char *name);
+
+/* The same, of a watch (coro/receive-all.h) on the descriptor. */
+int mt__patch_wait_more(int watch, int fd, unsigned flags, mt_deadline deadline, const char *name);
 
 /* Until a time. Never 0: -ETIME is the deadline; else as above. */
 int mt__patch_wait_time(mt_deadline deadline, const char *name);

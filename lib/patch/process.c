@@ -25,13 +25,13 @@
 /* 0: it has ended, or there is none; 1: this is no way to wait for it; or -errno. */
 static int wait_for_end(pid_t pid, enum mt__name_number number)
 {
-    long fd = mt__sys(SYS_pidfd_open, pid, 0);
+    int fd = mt__own(mt__sys(SYS_pidfd_open, pid, 0));
     int result;
 
     if (fd < 0)
         return 1;
-    result = mt__patch_wait_fd((int)fd, POLLIN, 0, MT_FOREVER, mt__names[number].name);
-    mt__sys(SYS_close, fd);
+    result = mt__patch_wait_fd(fd, POLLIN, 0, MT_FOREVER, mt__names[number].name);
+    mt__own_close(fd);
     return result;
 }
 

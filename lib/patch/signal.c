@@ -32,14 +32,14 @@ static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline dead
         signal = mt__sys(SYS_rt_sigtimedwait, set, info, &none, 8);
         if (signal != -EAGAIN || result)
             break;
-        if (fd < 0 && (fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
-            signal = -errno;
+        if (fd < 0 && (fd = mt__own(mt__sys(SYS_signalfd4, -1, set, 8, SFD_CLOEXEC | SFD_NONBLOCK))) < 0) {
+            signal = fd;
             break;
         }
         result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
     }
     if (fd >= 0)
-        mt__sys(SYS_close, fd);
+        mt__own_close(fd);
     return signal == -EAGAIN && result != -ETIME ? result : signal;
 }
 

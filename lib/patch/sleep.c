@@ -91,17 +91,17 @@ static int sleep_by_timer(clockid_t clock, int flags, const struct timespec *tim
 {
     const struct itimerspec once = {.it_value = *time};
     struct itimerspec rest = {{0, 0}, {0, 0}};
-    long fd = mt__sys(SYS_timerfd_create, clock, TFD_CLOEXEC | TFD_NONBLOCK);
+    int fd = mt__own(mt__sys(SYS_timerfd_create, clock, TFD_CLOEXEC | TFD_NONBLOCK));
     int result;
 
     if (fd < 0)
         return 1;
     result = (int)mt__sys(SYS_timerfd_settime, fd, flags & TIMER_ABSTIME ? TFD_TIMER_ABSTIME : 0, &once, NULL);
     if (!result)
-        result = mt__patch_wait_fd((int)fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, MT_FOREVER, "clock_nanosleep");
+        result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, MT_FOREVER, "clock_nanosleep");
     if (result && left && !(flags & TIMER_ABSTIME) && !mt__sys(SYS_timerfd_gettime, fd, &rest))
         *left = rest.it_value;
-    mt__sys(SYS_close, fd);
+    mt__own_close(fd);
     return result;
 }
 

@@ -17,6 +17,7 @@
 #include <link.h>
 #include <linuxmt/coro.h>
 #include <linuxmt/thread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -213,6 +214,32 @@ static int spawn_there(int number, struct mt__pthread *thread, int (*body)(void 
     return order.result;
 }
 
+/* Straight to the kernel, as the caller may be in the middle of anything. */
+static unsigned refuse(const char *asked, const char *why, unsigned instead)
+{
+    char line[160];
+    int length = snprintf(line, sizeof line, "linuxmt: LINUXMT_PATCH_HUBS: %.40s is %s, and %u %s taken\n", asked, why,
+                          instead, instead == 1 ? "is" : "are");
+
+    mt__sys(SYS_write, STDERR_FILENO, line, length);
+    return instead;
+}
+
+static unsigned hubs_of(const char *asked)
+{
+    size_t length = strlen(asked);
+
+    if (!length)
+        return 1;
+    if (strspn(asked, "0123456789") != length)
+        return refuse(asked, "no number", 1);
+    if (strspn(asked, "0") == length)
+        return refuse(asked, "none at all", 1);
+    if (length - strspn(asked, "0") > 2 || strtoul(asked, NULL, 10) > MOST)
+        return refuse(asked, "more than there can be", MOST);
+    return (unsigned)strtoul(asked, NULL, 10);
+}
+
 static unsigned count_of_hubs(void)
 {
     static unsigned count;
@@ -220,8 +247,7 @@ static unsigned count_of_hubs(void)
 
     if (!now) {
         const char *asked = secure_getenv("LINUXMT_PATCH_HUBS");
-        long number = asked ? strtol(asked, NULL, 10) : 1;
-        now = number < 1 ? 1 : number > MOST ? MOST : (unsigned)number;
+        now = asked ? hubs_of(asked) : 1;
         __atomic_store_n(&count, now, __ATOMIC_RELAXED);
     }
     return now;

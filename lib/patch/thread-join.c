@@ -93,7 +93,9 @@ static int is_here(pthread_t handle)
 
 MT__PATCHED int pthread_join(pthread_t handle, void **value)
 {
-    return is_here(handle) ? join(handle, value, MT_FOREVER) : mt__libc(pthread_join)(handle, value);
+    if (!is_here(handle) || mt__pthread_is_library(__builtin_return_address(0))) /* of its own, which is about to end */
+        return mt__libc(pthread_join)(handle, value);
+    return join(handle, value, MT_FOREVER);
 }
 
 MT__PATCHED int pthread_tryjoin_np(pthread_t handle, void **value)

@@ -70,7 +70,7 @@ static int run(void *arg)
 
 static struct mt__pthread *make(void)
 {
-    struct mt__pthread *thread = calloc(1, sizeof *thread);
+    struct mt__pthread *thread = mt__alloc(sizeof *thread);
 
     if (thread)
         thread->references = 2;

@@ -44,6 +44,22 @@ int mt__patch_wait_fd(int fd, short events, unsigned flags, mt_deadline deadline
     return !result && look[0].revents & POLLNVAL ? -EBADF : result; /* closed: its number may be another's by now */
 }
 
+int mt__patch_wait_more(int watch, int fd, unsigned flags, mt_deadline deadline, const char *name)
+{
+    struct mt__wait wait = {.flags = flags | MT__WAIT_INTERRUPT,
+                            .reason = MT_WAIT_IO,
+                            .object = (const void *)(intptr_t)fd,
+                            .place = name,
+                            .deadline = deadline};
+    struct pollfd look[3] = {{.fd = watch, .events = POLLIN}, {.fd = fd}};
+    int result = mt__wait_begin(&wait);
+
+    if (result)
+        return result;
+    result = end(&wait, mt__wait_round_fds(&wait, look, 2, deadline));
+    return !result && look[1].revents & POLLNVAL ? -EBADF : result;
+}
+
 int mt__patch_wait_time(mt_deadline deadline, const char *name)
 {
     uint32_t never = 0;

@@ -11,6 +11,7 @@
  * Without a descriptor to be had for it the poll is cut into slices of SLICE. What runs in a hub asks that.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "wait/wait.h"
 
 #include <errno.h>
@@ -23,9 +24,9 @@
 static int cancel_fd(struct mt_task *task)
 {
     if (!task->cancel_fd) {
-        long fd = mt__sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        int fd = mt__own(mt__sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
         if (fd >= 0)
-            __atomic_store_n(&task->cancel_fd, (int)fd + 1, __ATOMIC_SEQ_CST);
+            __atomic_store_n(&task->cancel_fd, fd + 1, __ATOMIC_SEQ_CST);
     }
     return task->cancel_fd - 1;
 }
