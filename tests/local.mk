@@ -290,7 +290,8 @@ LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/sockets %D%/patch/stream
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
-EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/nonblocking.txt %D%/patch/table.awk
+EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/clients.h %D%/patch/clients-hiredis.c %D%/patch/clients-libcurl.c \
+	%D%/patch/clients-libpq.c %D%/patch/clients-sqlite.c %D%/patch/nonblocking.txt %D%/patch/table.awk
 PATCH_LINK = $(AM_LDFLAGS) -no-install
 PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_coop_SOURCES = %D%/patch/coop.c
