@@ -286,7 +286,8 @@ TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
-LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
+LIBC_CALLERS = %D%/patch/connections %D%/patch/coop %D%/patch/files %D%/patch/messages %D%/patch/sockets %D%/patch/streams \
+	%D%/patch/waits
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
@@ -294,13 +295,20 @@ EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/clients.h %D%/patch/c
 	%D%/patch/clients-libpq.c %D%/patch/clients-sqlite.c %D%/patch/nonblocking.txt %D%/patch/table.awk
 PATCH_LINK = $(AM_LDFLAGS) -no-install
 PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
-%C%_patch_coop_SOURCES = %D%/patch/coop.c
+%C%_patch_connections_SOURCES = %D%/patch/connections.c %D%/patch/sockets.h %D%/patch/scenario.h
+%C%_patch_connections_LDFLAGS = $(PATCH_LINK)
+%C%_patch_connections_LDADD = $(PATCH_LIBS)
+%C%_patch_coop_SOURCES = %D%/patch/coop.c %D%/patch/coop.h %D%/patch/coop-end.c %D%/patch/coop-off.c %D%/patch/coop-signal.c \
+	%D%/patch/coop-switch.c %D%/patch/coop-talk.c
 %C%_patch_coop_LDFLAGS = $(PATCH_LINK)
 %C%_patch_coop_LDADD = $(PATCH_LIBS)
 %C%_patch_files_SOURCES = %D%/patch/files.c %D%/patch/scenario.h
 %C%_patch_files_LDFLAGS = $(PATCH_LINK)
 %C%_patch_files_LDADD = $(PATCH_LIBS)
-%C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/scenario.h
+%C%_patch_messages_SOURCES = %D%/patch/messages.c %D%/patch/sockets.h %D%/patch/scenario.h
+%C%_patch_messages_LDFLAGS = $(PATCH_LINK)
+%C%_patch_messages_LDADD = $(PATCH_LIBS)
+%C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/sockets.h %D%/patch/scenario.h
 %C%_patch_sockets_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sockets_LDADD = $(PATCH_LIBS)
 %C%_patch_streams_SOURCES = %D%/patch/streams.c %D%/patch/scenario.h
