@@ -286,8 +286,8 @@ TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
-LIBC_CALLERS = %D%/patch/connections %D%/patch/coop %D%/patch/files %D%/patch/messages %D%/patch/sockets %D%/patch/streams \
-	%D%/patch/waits
+LIBC_CALLERS = %D%/patch/coop %D%/patch/files %D%/patch/sockets %D%/patch/streams %D%/patch/waits
+LIBC_CALLERS += %D%/patch/connections %D%/patch/messages
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)

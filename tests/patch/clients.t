@@ -116,7 +116,7 @@ fi
 # Its server does not run as root.
 as_other=()
 if [[ $(id -u) == 0 ]]; then
-    as_other=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    as_other=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
 fi
 server=$(find /usr/lib/postgresql/*/bin /usr/bin -maxdepth 1 -name initdb 2>/dev/null | sort | tail -n 1)
 if ! compile libpq -I/usr/include/postgresql -lpq; then
