@@ -190,7 +190,7 @@ proxy() # COUNT LOOP
     jobs_left+=("$server")
     timeout 100 "$scratch/proxy-load" "$address" 8888 "$1" "$server" >"$scratch/client.out" 2>&1 || status=1
     kill "$server" || status=1
-    wait "$server" || true
+    wait "$server" || status=1 # it ends well when it is told to
     threads=$(awk '/^Threads:/ { print $2 }' "$scratch/client.out")
     grep -q '^Name:.*tinyproxy$' "$scratch/client.out" && ((status == 0 && ${threads:-99} < 5))
 }
