@@ -2,7 +2,7 @@
  *
  * Echo servers in C on the listening socket that is descriptor 3, one a variant: coroutines of ours (LINUXMT_LOOP says
  * on which loop), and what they are measured against, an epoll and an io_uring server as one would write them by hand
- * (echo-epoll.c, echo-uring.c). They go on until they are killed.
+ * (echo-epoll.c, echo-uring.c) and one of threads (echo-threads.c). They go on until they are killed.
  */
 #include "echo-server.h"
 
@@ -49,10 +49,12 @@ int main(int argc, char **argv)
         setenv("LINUXMT_LOOP", "epoll", 1);
         return coroutines();
     }
+    if (!strcmp(variant, "threads"))
+        return echo_by_threads();
     if (!strcmp(variant, "epoll"))
         return echo_by_epoll();
     if (!strcmp(variant, "uring"))
         return echo_by_uring();
-    fprintf(stderr, "usage: echo-server mt|mt-epoll|epoll|uring\n");
+    fprintf(stderr, "usage: echo-server mt|mt-epoll|threads|epoll|uring\n");
     return 2;
 }

@@ -13,9 +13,16 @@ bench-programs: $(BENCHES)
 bench: bench-programs $(PEERS)
 
 # Peers with libraries and compilers of their own: where there is none, bench/run leaves it out and says so.
-PEERS = bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/echo-asio bench/echo-go bench/echo-st \
+PEERS = bench/clients-hiredis bench/clients-libpq bench/coro-boost bench/coro-fiber bench/coro-go bench/coro-st bench/echo-asio bench/echo-go bench/echo-st \
 	bench/echo-uv bench/queue-boost bench/sleepers-go bench/sleepers-st
 CLEANFILES += $(PEERS)
+# Ours, but on a library of others'.
+BUILD_CLIENTS = -$(AM_V_GEN)$(CC) -std=gnu11 -O2 -I$(srcdir)/lib -I/usr/include/postgresql -o $@ $(srcdir)/$@.c \
+	$(srcdir)/bench/clients.c -L.libs -Wl,-rpath,$(abs_builddir)/.libs -llinuxmt-patch -llinuxmt -lpthread
+bench/clients-hiredis: $(srcdir)/bench/clients-hiredis.c $(srcdir)/bench/clients.c $(srcdir)/bench/clients.h liblinuxmt-patch.la
+	$(BUILD_CLIENTS) -lhiredis
+bench/clients-libpq: $(srcdir)/bench/clients-libpq.c $(srcdir)/bench/clients.c $(srcdir)/bench/clients.h liblinuxmt-patch.la
+	$(BUILD_CLIENTS) -lpq
 bench/coro-fiber: $(srcdir)/bench/coro-fiber.cc
 	-$(AM_V_GEN)$(CXX) -O2 -o $@ $(srcdir)/bench/coro-fiber.cc -lboost_fiber -lboost_context
 bench/coro-go: $(srcdir)/bench/coro-go.go
@@ -51,10 +58,11 @@ bench_echo_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
 bench_echo_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
 bench_echo_LDADD = $(URING_LIBS)
 bench_echo_LDFLAGS = $(BENCH_LINK)
-bench_echo_server_SOURCES = bench/echo-server.c bench/echo-server.h bench/echo-epoll.c bench/echo-uring.c
+bench_echo_server_SOURCES = bench/echo-server.c bench/echo-server.h bench/echo-epoll.c bench/echo-threads.c \
+	bench/echo-uring.c
 bench_echo_server_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
 bench_echo_server_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
-bench_echo_server_LDADD = liblinuxmt.la $(URING_LIBS)
+bench_echo_server_LDADD = liblinuxmt.la $(URING_LIBS) -lpthread
 bench_echo_server_LDFLAGS = $(BENCH_LINK)
 bench_lock_CPPFLAGS = $(AM_CPPFLAGS) $(NSYNC_CPPFLAGS)
 bench_lock_CFLAGS = $(AM_CFLAGS) -O2
@@ -89,7 +97,8 @@ bench_trace_CFLAGS = $(AM_CFLAGS) -O2
 bench_trace_LDADD = -lpthread
 bench_trace_LDFLAGS = $(BENCH_LINK)
 
-EXTRA_DIST += bench/run bench/coro-boost.cc bench/coro-fiber.cc bench/coro-go.go bench/coro-python.py bench/coro-st.c \
+EXTRA_DIST += bench/run bench/servers.py bench/clients.c bench/clients.h bench/clients-gevent.py bench/clients-hiredis.c \
+	bench/clients-libpq.c bench/coro-boost.cc bench/coro-fiber.cc bench/coro-go.go bench/coro-python.py bench/coro-st.c \
 	bench/echo-asio.cc bench/echo-gevent.py bench/echo-go.go bench/echo-st.c bench/echo-uv.c bench/pool.py \
 	bench/queue-boost.cc bench/queue-python.py bench/sleepers-gevent.py bench/sleepers-go.go bench/sleepers-st.c \
 	bench/threadpool.py

@@ -289,17 +289,23 @@ TESTS += %D%/coro/run.t
 EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
-LIBC_CALLERS = %D%/patch/accepts %D%/patch/coop %D%/patch/creates %D%/patch/descriptors %D%/patch/files %D%/patch/mistakes %D%/patch/sockets %D%/patch/streams %D%/patch/waits %D%/patch/whole
+LIBC_CALLERS = %D%/patch/accepts %D%/patch/connections %D%/patch/coop %D%/patch/creates %D%/patch/descriptors %D%/patch/files \
+	%D%/patch/messages %D%/patch/mistakes %D%/patch/sockets %D%/patch/streams %D%/patch/waits %D%/patch/whole
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/guards.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
-EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/nonblocking.txt %D%/patch/table.awk
+EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/clients.h %D%/patch/clients-hiredis.c %D%/patch/clients-libcurl.c \
+	%D%/patch/clients-libpq.c %D%/patch/clients-sqlite.c %D%/patch/nonblocking.txt %D%/patch/table.awk
 PATCH_LINK = $(AM_LDFLAGS) -no-install
 PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_accepts_SOURCES = %D%/patch/accepts.c
 %C%_patch_accepts_LDFLAGS = $(PATCH_LINK)
 %C%_patch_accepts_LDADD = $(PATCH_LIBS)
-%C%_patch_coop_SOURCES = %D%/patch/coop.c
+%C%_patch_connections_SOURCES = %D%/patch/connections.c %D%/patch/sockets.h %D%/patch/scenario.h
+%C%_patch_connections_LDFLAGS = $(PATCH_LINK)
+%C%_patch_connections_LDADD = $(PATCH_LIBS)
+%C%_patch_coop_SOURCES = %D%/patch/coop.c %D%/patch/coop.h %D%/patch/coop-end.c %D%/patch/coop-off.c %D%/patch/coop-signal.c \
+	%D%/patch/coop-switch.c %D%/patch/coop-talk.c
 %C%_patch_coop_LDFLAGS = $(PATCH_LINK)
 %C%_patch_coop_LDADD = $(PATCH_LIBS)
 %C%_patch_creates_SOURCES = %D%/patch/creates.c
@@ -311,10 +317,13 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_files_SOURCES = %D%/patch/files.c %D%/patch/scenario.h
 %C%_patch_files_LDFLAGS = $(PATCH_LINK)
 %C%_patch_files_LDADD = $(PATCH_LIBS)
+%C%_patch_messages_SOURCES = %D%/patch/messages.c %D%/patch/sockets.h %D%/patch/scenario.h
+%C%_patch_messages_LDFLAGS = $(PATCH_LINK)
+%C%_patch_messages_LDADD = $(PATCH_LIBS)
 %C%_patch_mistakes_SOURCES = %D%/patch/mistakes.c %D%/patch/scenario.h
 %C%_patch_mistakes_LDFLAGS = $(PATCH_LINK)
 %C%_patch_mistakes_LDADD = $(PATCH_LIBS)
-%C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/scenario.h
+%C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/sockets.h %D%/patch/scenario.h
 %C%_patch_sockets_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sockets_LDADD = $(PATCH_LIBS)
 %C%_patch_streams_SOURCES = %D%/patch/streams.c %D%/patch/scenario.h
@@ -439,4 +448,4 @@ TESTS += %D%/patch/threads.t
 EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/patch/pthreads-mutex.c \
 	%D%/patch/pthreads-cond.c %D%/patch/pthreads-rwlock.c %D%/patch/pthreads-others.c %D%/patch/pthreads-key.c \
 	%D%/patch/pthreads-thread.c %D%/patch/pthreads-process.c %D%/patch/pthreads-main.c %D%/patch/threads-cxx.cc %D%/patch/mixed.c %D%/patch/echo-threads.c \
-	%D%/patch/echo-client.c %D%/patch/proxy.py %D%/patch/threads.py %D%/patch/sqlite.c %D%/model/lockline.pml
+	%D%/patch/echo-client.c %D%/patch/proxy-load.c %D%/patch/threads.py %D%/patch/sqlite.c %D%/model/lockline.pml

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Client libraries that block, each in many coroutines of one thread, on each loop: the server answers when it has heard them
-# all. Servers run here for the time of the test, on sockets of their own. MT_TEST_CLIENTS: how many.
+# Client libraries that block, each in many coroutines of one thread, on each loop: the server answers when it has heard
+# them all; then all take a nap there, beside one alone. Servers run here for the time of the test, and not long if it is
+# killed, on sockets of their own. MT_TEST_CLIENTS: how many.
 set -uo pipefail
 
 build=${top_builddir:-$PWD}
@@ -13,7 +14,15 @@ clients=${MT_TEST_CLIENTS:-200}
 scratch=$(mktemp -d)
 chmod 755 "$scratch"
 pids=()
-trap 'for pid in "${pids[@]+"${pids[@]}"}"; do kill "$pid" 2>/dev/null && wait "$pid"; done; rm -rf "$scratch"' EXIT
+end()
+{
+    local pid
+    for pid in "${pids[@]+"${pids[@]}"}"; do
+        kill "$pid" 2>/dev/null && wait "$pid"
+    done
+    rm -rf "$scratch"
+}
+trap end EXIT
 
 if [[ ! -e $build/.libs/liblinuxmt-patch.so ]]; then
     echo "1..0 # SKIP the library is not there: run make first"
@@ -38,7 +47,7 @@ compile()
 {
     local name=$1
     shift
-    "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter "-I$lib" -o "$scratch/$name" "$here/clients.c" \
+    "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter "-I$lib" -o "$scratch/$name" "$here/clients.c" "$here/clients-$name.c" \
         "-L$build/.libs" -Wl,-rpath,"$build/.libs" -llinuxmt-patch -llinuxmt "$@" >"$scratch/log" 2>&1
 }
 
@@ -68,18 +77,18 @@ answers()
     return 1
 }
 
-if ! compile libcurl -DWITH_CURL=1 -lcurl; then
+if ! compile libcurl -lcurl; then
     skip libcurl "it does not compile: install libcurl4-openssl-dev"
 else
     try libcurl "$clients" ""
 fi
 
-if ! compile hiredis -DWITH_REDIS=1 -lhiredis; then
+if ! compile hiredis -lhiredis; then
     skip hiredis "it does not compile: install libhiredis-dev"
 elif ! command -v redis-server redis-cli >/dev/null; then
     skip hiredis "redis-server is not installed"
 else
-    redis-server --port 0 --unixsocket "$scratch/redis" --save '' --dir "$scratch" >/dev/null 2>&1 </dev/null &
+    timeout 300 redis-server --port 0 --unixsocket "$scratch/redis" --save '' --dir "$scratch" >/dev/null 2>&1 </dev/null &
     pids+=($!)
     if answers redis-cli -s "$scratch/redis" ping; then
         try hiredis "$clients" "$scratch/redis"
@@ -88,12 +97,12 @@ else
     fi
 fi
 
-if ! compile sqlite3 -DWITH_SQLITE=1 -lsqlite3; then
-    skip sqlite3 "it does not compile: install libsqlite3-dev"
+if ! compile sqlite -lsqlite3; then
+    skip sqlite "it does not compile: install libsqlite3-dev"
 elif ! command -v sqlite3 >/dev/null; then
-    skip sqlite3 "sqlite3 is not installed"
+    skip sqlite "sqlite3 is not installed"
 else
-    try sqlite3 10 "$scratch/base"
+    try sqlite 10 "$scratch/base"
     sums=$(sqlite3 "$scratch/base" 'pragma integrity_check; select count(*), sum(a) from t' 2>&1)
     number=$((number + 1))
     if [[ $sums == $'ok\n400|1800' ]]; then
@@ -107,28 +116,26 @@ fi
 # Its server does not run as root.
 as_other=()
 if [[ $(id -u) == 0 ]]; then
-    as_other=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    as_other=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
 fi
 server=$(find /usr/lib/postgresql/*/bin /usr/bin -maxdepth 1 -name initdb 2>/dev/null | sort | tail -n 1)
-if ! compile libpq -DWITH_POSTGRES=1 -I/usr/include/postgresql -lpq; then
+if ! compile libpq -I/usr/include/postgresql -lpq; then
     skip libpq "it does not compile: install libpq-dev"
 elif [[ ! $server ]]; then
     skip libpq "the server is not installed: install postgresql"
 elif ((${#as_other[@]})) && ! command -v setpriv >/dev/null; then
     skip libpq "setpriv is not installed"
 else
-    # Each of its clients is a process of the server's.
-    few=$((clients < 40 ? clients : 40))
     mkdir "$scratch/postgres"
     if ((${#as_other[@]})); then
         chown nobody "$scratch/postgres"
     fi
     if "${as_other[@]+"${as_other[@]}"}" "$server" -N -A trust -U tester --no-locale -D "$scratch/postgres/data" >"$scratch/log" 2>&1; then
-        "${as_other[@]+"${as_other[@]}"}" "${server%initdb}postgres" -D "$scratch/postgres/data" -F -k "$scratch/postgres" \
-            -c listen_addresses= -c max_connections=$((few + 10)) -c autovacuum=off >"$scratch/log" 2>&1 </dev/null &
+        timeout 300 "${as_other[@]+"${as_other[@]}"}" "${server%initdb}postgres" -D "$scratch/postgres/data" -F -k "$scratch/postgres" \
+            -c listen_addresses= -c max_connections=$((clients + 10)) -c shared_buffers=16MB -c autovacuum=off >"$scratch/log" 2>&1 </dev/null &
         pids+=($!)
         if answers "${server%initdb}pg_isready" -h "$scratch/postgres"; then
-            try libpq "$few" "host=$scratch/postgres user=tester dbname=postgres sslmode=disable gssencmode=disable"
+            try libpq "$clients" "host=$scratch/postgres user=tester dbname=postgres sslmode=disable gssencmode=disable"
         else
             skip libpq "its server does not answer"
         fi

@@ -10,7 +10,15 @@ build=$(cd "$build" && pwd)
 preload=$build/.libs/liblinuxmt-patch.so
 scratch=$(mktemp -d)
 pids=()
-trap 'for pid in "${pids[@]+"${pids[@]}"}"; do kill "$pid" 2>/dev/null; done; rm -rf "$scratch"' EXIT
+end()
+{
+    local pid
+    for pid in "${pids[@]+"${pids[@]}"}"; do
+        kill "$pid" 2>/dev/null
+    done
+    rm -rf "$scratch"
+}
+trap end EXIT
 
 if [[ ! -e $preload ]]; then
     echo "1..0 # SKIP $preload is not there: run make first"
@@ -119,7 +127,7 @@ END"
     python3 -u -m http.server --bind 127.0.0.1 --directory "$scratch" 0 >"$scratch/server" 2>&1 </dev/null &
     pids+=($!)
     for _ in {1..200}; do
-        port=$(sed -nE 's/.* port ([0-9]+) .*/\1/p' "$scratch/server")
+        port=$(sed -nE 's/.* port ([0-9]+) .*/\1/p' "$scratch/server" 2>/dev/null)
         [[ $port ]] && break
         sleep 0.05
     done

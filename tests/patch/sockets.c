@@ -2,52 +2,14 @@
  *
  * Sockets and pipes: what each call says, to the letter. See scenario.h.
  */
-#include "scenario.h"
+#include "sockets.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
 #define MUCH (3 << 20)
 
 static char many[MUCH];
-
-static void pair(int type, int fds[2])
-{
-    if (socketpair(AF_UNIX, type, 0, fds))
-        abort();
-}
-
-static void close_both(int fds[2])
-{
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static int listener(struct sockaddr_in *address, int backlog)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    socklen_t size = sizeof *address;
-
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (bind(fd, (struct sockaddr *)address, sizeof *address) || listen(fd, backlog) ||
-        getsockname(fd, (struct sockaddr *)address, &size))
-        abort();
-    return fd;
-}
-
-static void timeout(int fd, int option, long microseconds)
-{
-    struct timeval time = {microseconds / 1000000, microseconds % 1000000};
-
-    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
-}
 
 /* -- Flags -------------------------------------------------------------------------------------------------------- */
 
@@ -112,15 +74,6 @@ static void times_out(void)
 }
 
 /* -- Bytes -------------------------------------------------------------------------------------------------------- */
-
-static void in_pieces(int fd)
-{
-    for (int i = 0; i < 3; i++) {
-        pause_ms(5);
-        if (write(fd, "abcd", 4) != 4)
-            abort();
-    }
-}
 
 static void pieces_and_end(int fd)
 {
@@ -273,177 +226,7 @@ static void broken_pipe(void)
     sigaction(SIGPIPE, &before, NULL);
 }
 
-static void messages(void)
-{
-    char buffers[4][8] = {"", "", "", ""};
-    struct iovec vectors[4];
-    struct mmsghdr headers[4];
-    struct timespec time = {0, 1000000};
-    struct peer *peer;
-    int fds[2], count;
-
-    pair(SOCK_DGRAM, fds);
-    for (int i = 0; i < 4; i++) {
-        vectors[i] = (struct iovec){buffers[i], 8};
-        headers[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
-    }
-    TELL(sendmmsg(fds[1], headers, 3, 0));
-    say("  %u bytes\n", headers[2].msg_len);
-    TELL(recvmmsg(fds[0], headers, 4, MSG_DONTWAIT, NULL));
-    peer = peer_start(in_pieces, fds[1]);
-    TELL(recvmmsg(fds[0], headers, 3, 0, NULL));
-    say("  %s %u\n", buffers[2], headers[2].msg_len);
-    peer_end(peer);
-    peer = peer_start(in_pieces, fds[1]);
-    count = recvmmsg(fds[0], headers, 4, MSG_WAITFORONE, NULL);
-    say("  one at least: %d\n", count >= 1);
-    peer_end(peer);
-    if (count < 3)
-        count += recvmmsg(fds[0], headers, 4, MSG_DONTWAIT, NULL);
-    say("  in all: %d\n", count);
-    peer = peer_start(in_pieces, fds[1]);
-    TELL(recvmmsg(fds[0], headers, 4, 0, &time));
-    peer_end(peer);
-    TELL(recvmmsg(fds[0], headers, 4, MSG_DONTWAIT, NULL));
-    close_both(fds);
-}
-
-static void pass_descriptor(int fd)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct msghdr message = {.msg_iov = &(struct iovec){"x", 1},
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    int one = STDIN_FILENO;
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof one);
-    memcpy(CMSG_DATA(header), &one, sizeof one);
-    pause_ms(5);
-    sendmsg(fd, &message, 0);
-}
-
-static void ancillary(void)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int)) * 2];
-        struct cmsghdr align;
-    } control = {{0}};
-    char byte;
-    struct msghdr message = {.msg_iov = &(struct iovec){&byte, 1},
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    struct peer *peer;
-    int fds[2], passed;
-
-    pair(SOCK_STREAM, fds);
-    peer = peer_start(pass_descriptor, fds[1]);
-    TELL(recvmsg(fds[0], &message, MSG_CMSG_CLOEXEC));
-    peer_end(peer);
-    say("  flags %x, control %zu\n", (unsigned)message.msg_flags, (size_t)message.msg_controllen);
-    memcpy(&passed, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof passed);
-    say("  close-on-exec: %d\n", fcntl(passed, F_GETFD));
-    close(passed);
-    close_both(fds);
-}
-
-/* -- Connections -------------------------------------------------------------------------------------------------- */
-
-static void connect_to(int fd)
-{
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    int client = socket(AF_INET, SOCK_STREAM, 0);
-
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    pause_ms(10);
-    if (connect(client, (struct sockaddr *)&address, size))
-        abort();
-    close(client);
-}
-
-static void accepts(void)
-{
-    struct sockaddr_in address, from;
-    socklen_t size = sizeof from;
-    struct peer *peer;
-    int fd = listener(&address, 8), other;
-
-    timeout(fd, SO_RCVTIMEO, 20000);
-    TELL(accept(fd, NULL, NULL));
-    timeout(fd, SO_RCVTIMEO, 0);
-    peer = peer_start(connect_to, fd);
-    other = accept4(fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    say("  family %d size %u cloexec %d nonblock %d\n", from.sin_family, size, fcntl(other, F_GETFD) & FD_CLOEXEC,
-        (fcntl(other, F_GETFL) & O_NONBLOCK) != 0);
-    peer_end(peer);
-    close(other);
-    peer = peer_start(connect_to, fd);
-    other = accept(fd, NULL, NULL);
-    say("  cloexec %d nonblock %d\n", fcntl(other, F_GETFD) & FD_CLOEXEC, (fcntl(other, F_GETFL) & O_NONBLOCK) != 0);
-    peer_end(peer);
-    close(other);
-    TELL(accept4(fd, NULL, NULL, 12345));
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    TELL(accept(fd, NULL, NULL));
-    close(fd);
-    TELL(accept(fd, NULL, NULL));
-    TELL(accept(STDIN_FILENO, NULL, NULL));
-}
-
-static void connects(void)
-{
-    struct sockaddr_in address;
-    struct sockaddr_un path = {.sun_family = AF_UNIX, .sun_path = "/nonexistent/socket"};
-    int fd = listener(&address, 8), client = socket(AF_INET, SOCK_STREAM, 0), flags;
-
-    TELL(connect(client, (struct sockaddr *)&address, sizeof address));
-    TELL(connect(client, (struct sockaddr *)&address, sizeof address));
-    flags = fcntl(client, F_GETFL);
-    say("  still blocking: %d\n", !(flags & O_NONBLOCK));
-    close(client);
-    close(fd);
-    client = socket(AF_INET, SOCK_STREAM, 0);
-    TELL(connect(client, (struct sockaddr *)&address, sizeof address));
-    TELL(connect(client, (struct sockaddr *)&address, 3));
-    close(client);
-    client = socket(AF_UNIX, SOCK_STREAM, 0);
-    TELL(connect(client, (struct sockaddr *)&path, sizeof path));
-    close(client);
-    TELL(connect(client, (struct sockaddr *)&address, sizeof address));
-    client = socket(AF_INET, SOCK_DGRAM, 0);
-    TELL(connect(client, (struct sockaddr *)&address, sizeof address));
-    close(client);
-}
-
-/* A queue that is full leaves the next one waiting. */
-static void connect_times_out(void)
-{
-    struct sockaddr_in address;
-    int fd = listener(&address, 0), clients[4], late;
-
-    for (int i = 0; i < 4; i++) {
-        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        if (connect(clients[i], (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS)
-            abort();
-    }
-    pause_ms(5);
-    late = socket(AF_INET, SOCK_STREAM, 0);
-    timeout(late, SO_SNDTIMEO, 30000);
-    TELL(connect(late, (struct sockaddr *)&address, sizeof address));
-    say("  still blocking: %d\n", !(fcntl(late, F_GETFL) & O_NONBLOCK));
-    close(late);
-    for (int i = 0; i < 4; i++)
-        close(clients[i]);
-    close(fd);
-}
+/* -- Ends --------------------------------------------------------------------------------------------------------- */
 
 static void shuts_down(int fd)
 {
@@ -502,11 +285,6 @@ static const struct scenario scenarios[] = {
     {"a read takes what there is", part},
     {"a write takes all", all_is_written},
     {"SIGPIPE", broken_pipe},
-    {"many messages", messages},
-    {"ancillary data", ancillary},
-    {"accept", accepts},
-    {"connect", connects},
-    {"connect times out", connect_times_out},
     {"shutdown", shutdowns},
     {"errors", errors},
     {NULL, NULL},
