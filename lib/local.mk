@@ -37,7 +37,7 @@ libmtcore_la_SOURCES = \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
 	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/channel.c %D%/coro/group.c \
 	%D%/queue/call.c %D%/queue/call.h %D%/queue/close.c %D%/queue/get.c %D%/queue/guard.c %D%/queue/guard.h \
-	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/view.c \
+	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/status.c %D%/queue/view.c \
 	%D%/manager/call.c %D%/manager/client.h %D%/manager/line.c %D%/manager/manager.c %D%/manager/object.c %D%/manager/open.c \
 	%D%/manager/page.c %D%/manager/page.h %D%/manager/serve-dict.c %D%/manager/serve-list.c %D%/manager/serve-queue.c \
 	%D%/manager/serve-sync.c %D%/manager/server.c %D%/manager/server.h %D%/manager/use-dict.c %D%/manager/use-queue.c \

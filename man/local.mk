@@ -104,7 +104,7 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_queue_is_empty.3 %D%/man3/mt_queue_is_full.3 %D%/man3/mt_queue_join.3 \
 	%D%/man3/mt_queue_message_max.3 %D%/man3/mt_queue_name.3 %D%/man3/mt_queue_new.3 \
 	%D%/man3/mt_queue_peek.3 %D%/man3/mt_queue_put.3 %D%/man3/mt_queue_put_many.3 \
-	%D%/man3/mt_queue_put_priority.3 %D%/man3/mt_queue_size.3 %D%/man3/mt_queue_task_done.3 \
+	%D%/man3/mt_queue_put_priority.3 %D%/man3/mt_queue_size.3 %D%/man3/mt_queue_status.3 %D%/man3/mt_queue_task_done.3 \
 	%D%/man3/mt_read.3 %D%/man3/mt_read_all.3 %D%/man3/mt_reason_name.3 %D%/man3/mt_recv.3 \
 	%D%/man3/mt_recvmsg.3 %D%/man3/mt_rlock_acquire.3 %D%/man3/mt_rlock_init.3 %D%/man3/mt_rlock_release.3 \
 	%D%/man3/mt_robust_acquire.3 %D%/man3/mt_robust_consistent.3 %D%/man3/mt_robust_init.3 \

@@ -32,7 +32,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
-	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/record \
+	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-lost %D%/unit/queue-view %D%/unit/record \
 	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
 	%D%/unit/timer %D%/unit/unread %D%/unit/wait %D%/unit/worker
@@ -179,6 +179,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_queue_attach_SOURCES = %D%/unit/queue-attach.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_attach_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_attach_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_lost_SOURCES = %D%/unit/queue-lost.c %D%/unit/queue-unit.h %D%/unit/unit.h
+%C%_unit_queue_lost_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_lost_LDADD = $(UNIT_LIBS)
 %C%_unit_queue_view_SOURCES = %D%/unit/queue-view.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_view_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_view_LDADD = $(UNIT_LIBS)
