@@ -21,7 +21,7 @@ libmtcore_la_SOURCES = \
 	%D%/sync/any.c %D%/sync/banker.c %D%/sync/barrier.c %D%/sync/cond.c %D%/sync/event.c %D%/sync/latch.c %D%/sync/lock.c \
 	%D%/sync/lock.h %D%/sync/lockgraph.c %D%/sync/lockgraph.h %D%/sync/lockorder.c %D%/sync/lockorder.h \
 	%D%/sync/once.c %D%/sync/pilock.c %D%/sync/rlock.c %D%/sync/robust-list.c %D%/sync/robust-list.h \
-	%D%/sync/robust.c %D%/sync/rwlock.c %D%/sync/sem.c \
+	%D%/sync/robust.c %D%/sync/robust-cond.c %D%/sync/rwlock.c %D%/sync/sem.c \
 	%D%/thread/glibc.c %D%/thread/glibc.h %D%/thread/pthread.c %D%/thread/raw.c %D%/thread/slot.c %D%/thread/slot.h \
 	%D%/thread/thread.c %D%/thread/thread.h %D%/thread/timer.c %D%/thread/timer.h \
 	%D%/process/array.c %D%/process/child.c %D%/process/conn-address.c %D%/process/conn-auth.c %D%/process/conn-wait.c %D%/process/conn.c \

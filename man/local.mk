@@ -21,7 +21,7 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_close.3 %D%/man3/mt_completed_free.3 %D%/man3/mt_completed_new.3 \
 	%D%/man3/mt_completed_next.3 %D%/man3/mt_cond_init.3 %D%/man3/mt_cond_notify.3 \
 	%D%/man3/mt_cond_notify_all.3 %D%/man3/mt_cond_wait.3 %D%/man3/mt_cond_wait_for.3 \
-	%D%/man3/mt_cond_wait_rlock.3 %D%/man3/mt_conn.3 %D%/man3/mt_conn_close.3 %D%/man3/mt_conn_connect.3 \
+	%D%/man3/mt_cond_wait_rlock.3 %D%/man3/mt_cond_wait_robust.3 %D%/man3/mt_cond_wait_for_robust.3 %D%/man3/mt_conn.3 %D%/man3/mt_conn_close.3 %D%/man3/mt_conn_connect.3 \
 	%D%/man3/mt_conn_fd.3 %D%/man3/mt_conn_next_size.3 %D%/man3/mt_conn_open.3 %D%/man3/mt_conn_pair.3 \
 	%D%/man3/mt_conn_receive.3 %D%/man3/mt_conn_receive_fd.3 %D%/man3/mt_conn_send.3 \
 	%D%/man3/mt_conn_send_fd.3 %D%/man3/mt_conn_set_limit.3 %D%/man3/mt_conn_wait.3 %D%/man3/mt_connect.3 \

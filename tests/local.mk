@@ -33,7 +33,7 @@ UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-lost %D%/unit/queue-view %D%/unit/record \
-	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
+	%D%/unit/rlock %D%/unit/robust %D%/unit/robust-cond %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
 	%D%/unit/timer %D%/unit/unread %D%/unit/wait %D%/unit/worker
 check_PROGRAMS += $(UNIT_TESTS)
@@ -200,6 +200,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_robust_SOURCES = %D%/unit/robust.c %D%/unit/dying.h %D%/unit/unit.h
 %C%_unit_robust_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_robust_LDADD = $(UNIT_LIBS)
+%C%_unit_robust_cond_SOURCES = %D%/unit/robust-cond.c %D%/unit/unit.h
+%C%_unit_robust_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_robust_cond_LDADD = $(UNIT_LIBS)
 %C%_unit_rwlock_SOURCES = %D%/unit/rwlock.c %D%/unit/unit.h
 %C%_unit_rwlock_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_rwlock_LDADD = $(UNIT_LIBS)
