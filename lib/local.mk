@@ -39,8 +39,8 @@ libmtcore_la_SOURCES = \
 	%D%/queue/call.c %D%/queue/call.h %D%/queue/close.c %D%/queue/get.c %D%/queue/guard.c %D%/queue/guard.h \
 	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/status.c %D%/queue/view.c \
 	%D%/manager/call.c %D%/manager/client.h %D%/manager/line.c %D%/manager/manager.c %D%/manager/object.c %D%/manager/open.c \
-	%D%/manager/page.c %D%/manager/page.h %D%/manager/serve-dict.c %D%/manager/serve-list.c %D%/manager/serve-queue.c \
-	%D%/manager/serve-sync.c %D%/manager/server.c %D%/manager/server.h %D%/manager/use-dict.c %D%/manager/use-queue.c \
+	%D%/manager/page-barrier.c %D%/manager/page-rwlock.c %D%/manager/page.c %D%/manager/page.h %D%/manager/serve-dict.c %D%/manager/serve-list.c %D%/manager/serve-queue.c \
+	%D%/manager/serve-monitor.c %D%/manager/serve-sync.c %D%/manager/server.c %D%/manager/server.h %D%/manager/use-dict.c %D%/manager/use-monitor.c %D%/manager/use-queue.c \
 	%D%/manager/use-sync.c %D%/manager/visitor.c %D%/manager/wire.c %D%/manager/wire.h \
 	%D%/pool/callback.c %D%/pool/chunk.c %D%/pool/future.c %D%/pool/imap.c %D%/pool/map.c %D%/pool/notes.c \
 	%D%/pool/names.c %D%/pool/pool.c %D%/pool/pool.h %D%/pool/promise.c %D%/pool/queue.c %D%/pool/remote-process.c %D%/pool/remote.c \

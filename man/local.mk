@@ -61,6 +61,14 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_lock_acquire_any.3 %D%/man3/mt_lock_init.3 %D%/man3/mt_lock_owner.3 \
 	%D%/man3/mt_lock_release.3 %D%/man3/mt_lockorder_hook.3 %D%/man3/mt_lockorder_policy.3 \
 	%D%/man3/mt_lockorder_stats.3 %D%/man3/mt_loop_name.3 %D%/man3/mt_loop_reason.3 \
+	%D%/man3/mt_managed_barrier_abort.3 %D%/man3/mt_managed_barrier_free.3 %D%/man3/mt_managed_barrier_is_broken.3 \
+	%D%/man3/mt_managed_barrier_parties.3 %D%/man3/mt_managed_barrier_reset.3 %D%/man3/mt_managed_barrier_wait.3 \
+	%D%/man3/mt_managed_barrier_waiting.3 %D%/man3/mt_managed_cond.3 %D%/man3/mt_managed_cond_acquire.3 \
+	%D%/man3/mt_managed_cond_consistent.3 %D%/man3/mt_managed_cond_free.3 %D%/man3/mt_managed_cond_notify.3 \
+	%D%/man3/mt_managed_cond_notify_all.3 %D%/man3/mt_managed_cond_release.3 %D%/man3/mt_managed_cond_wait.3 \
+	%D%/man3/mt_managed_rwlock_acquire_read.3 %D%/man3/mt_managed_rwlock_acquire_write.3 %D%/man3/mt_managed_rwlock_consistent.3 \
+	%D%/man3/mt_managed_rwlock_free.3 %D%/man3/mt_managed_rwlock_release_read.3 %D%/man3/mt_managed_rwlock_release_write.3 \
+	%D%/man3/mt_manager_barrier.3 %D%/man3/mt_manager_cond.3 %D%/man3/mt_manager_rwlock.3 \
 	%D%/man3/mt_managed_counter_add.3 %D%/man3/mt_managed_counter_free.3 %D%/man3/mt_managed_counter_get.3 \
 	%D%/man3/mt_managed_counter_set.3 %D%/man3/mt_managed_dict.3 %D%/man3/mt_managed_dict_clear.3 \
 	%D%/man3/mt_managed_dict_contains.3 %D%/man3/mt_managed_dict_del.3 %D%/man3/mt_managed_dict_free.3 \

@@ -28,7 +28,7 @@ if WITH_TESTS
 UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
-	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
+	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
@@ -122,6 +122,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_managed_dict_SOURCES = %D%/unit/managed-dict.c %D%/unit/managed-unit.h %D%/unit/manager-unit.h %D%/unit/unit.h
 %C%_unit_managed_dict_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_managed_dict_LDADD = $(UNIT_LIBS)
+%C%_unit_managed_monitor_SOURCES = %D%/unit/managed-monitor.c %D%/unit/managed-unit.h %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_managed_monitor_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_managed_monitor_LDADD = $(UNIT_LIBS)
 %C%_unit_manager_SOURCES = %D%/unit/manager.c %D%/unit/manager-unit.h %D%/unit/unit.h
 %C%_unit_manager_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_manager_LDADD = $(UNIT_LIBS)
