@@ -26,6 +26,8 @@
  * way into a sleep of which nothing would be known any more.
  * 6. A task is not kept waiting for long by one before it: if the first has not changed for a while, the worker takes
  * back all that are behind it.
+ * 7. The first has begun, as far as its future says (mt__window_look), so nobody takes it back: a worker that is about
+ * to sleep finds what is done by looking at the slot of the first alone.
  *
  * The process is not trusted: what the pool has to know lies in struct mt__remote; what it reads from a slot it reads
  * once, and checks; a state that it cannot be in ends it.
