@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Python's multiprocessing.Pool at the tasks of bench/pool.c: prints "metric unit value" a line."""
+"""Python's multiprocessing.Pool at the tasks of bench/pool.c, in chunks of the same sizes: prints "metric unit value" a line."""
 import multiprocessing
 import time
 
-WORKERS, TINY, MAP, BATCH, TRIPS = 4, 20000, 200000, 1000, 2000
+WORKERS, TINY, MANY, BATCH, TRIPS = 4, 20000, 200000, 1000, 2000
 
 
 def nothing():
@@ -25,6 +25,11 @@ def batches(pool, function, arguments, count):
         submit(pool, function, arguments, BATCH)
 
 
+def take_all(items):
+    for _ in items:
+        pass
+
+
 def say(metric, count, call, *args):
     start = time.perf_counter()
     call(*args)
@@ -36,8 +41,13 @@ def main():
         batches(pool, nothing, (), TINY // 10)
         say("tiny-apply", TINY, batches, pool, nothing, (), TINY)
         say("tiny-value", TINY, batches, pool, twice, (3,), TINY)
-        say("tiny-imap", TINY, lambda: sum(1 for _ in pool.imap_unordered(twice, range(TINY))))
-        say("map", MAP, pool.map, twice, range(MAP))
+        say("imap-1", TINY, lambda: take_all(pool.imap(twice, range(TINY))))
+        say("imap-100", MANY, lambda: take_all(pool.imap(twice, range(MANY), 100)))
+        say("unordered-1", TINY, lambda: take_all(pool.imap_unordered(twice, range(TINY))))
+        say("unordered-100", MANY, lambda: take_all(pool.imap_unordered(twice, range(MANY), 100)))
+        say("map-1", TINY, pool.map, twice, range(TINY), 1)
+        say("map-100", MANY, pool.map, twice, range(MANY), 100)
+        say("map", MANY, pool.map, twice, range(MANY))
         say("round-trip", TRIPS, lambda: [pool.apply(nothing) for _ in range(TRIPS)])
 
 

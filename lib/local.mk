@@ -21,7 +21,7 @@ libmtcore_la_SOURCES = \
 	%D%/sync/any.c %D%/sync/banker.c %D%/sync/barrier.c %D%/sync/cond.c %D%/sync/event.c %D%/sync/latch.c %D%/sync/lock.c \
 	%D%/sync/lock.h %D%/sync/lockgraph.c %D%/sync/lockgraph.h %D%/sync/lockorder.c %D%/sync/lockorder.h \
 	%D%/sync/once.c %D%/sync/pilock.c %D%/sync/rlock.c %D%/sync/robust-list.c %D%/sync/robust-list.h \
-	%D%/sync/robust.c %D%/sync/rwlock.c %D%/sync/sem.c \
+	%D%/sync/robust.c %D%/sync/robust-cond.c %D%/sync/rwlock.c %D%/sync/sem.c \
 	%D%/thread/glibc.c %D%/thread/glibc.h %D%/thread/pthread.c %D%/thread/raw.c %D%/thread/slot.c %D%/thread/slot.h \
 	%D%/thread/thread.c %D%/thread/thread.h %D%/thread/timer.c %D%/thread/timer.h \
 	%D%/process/array.c %D%/process/child.c %D%/process/conn-address.c %D%/process/conn-auth.c %D%/process/conn-wait.c %D%/process/conn.c \
@@ -37,10 +37,10 @@ libmtcore_la_SOURCES = \
 	%D%/coro/iter-adapt.c %D%/coro/iter-join.c %D%/coro/iter-source.c %D%/coro/iter.c %D%/coro/iter.h \
 	%D%/coro/thread-end.c %D%/coro/thread-end.h %D%/coro/accept.c %D%/coro/accept.h %D%/coro/receive-all.c %D%/coro/receive-all.h %D%/coro/channel.c %D%/coro/group.c \
 	%D%/queue/call.c %D%/queue/call.h %D%/queue/close.c %D%/queue/get.c %D%/queue/guard.c %D%/queue/guard.h \
-	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/view.c \
+	%D%/queue/heap.c %D%/queue/put.c %D%/queue/ring.c %D%/queue/segment.c %D%/queue/segment.h %D%/queue/status.c %D%/queue/view.c \
 	%D%/manager/call.c %D%/manager/client.h %D%/manager/line.c %D%/manager/manager.c %D%/manager/object.c %D%/manager/open.c \
-	%D%/manager/page.c %D%/manager/page.h %D%/manager/serve-dict.c %D%/manager/serve-list.c %D%/manager/serve-queue.c \
-	%D%/manager/serve-sync.c %D%/manager/server.c %D%/manager/server.h %D%/manager/use-dict.c %D%/manager/use-queue.c \
+	%D%/manager/page-barrier.c %D%/manager/page-rwlock.c %D%/manager/page.c %D%/manager/page.h %D%/manager/serve-dict.c %D%/manager/serve-list.c %D%/manager/serve-queue.c \
+	%D%/manager/serve-monitor.c %D%/manager/serve-sync.c %D%/manager/server.c %D%/manager/server.h %D%/manager/use-dict.c %D%/manager/use-monitor.c %D%/manager/use-queue.c \
 	%D%/manager/use-sync.c %D%/manager/visitor.c %D%/manager/wire.c %D%/manager/wire.h \
 	%D%/pool/callback.c %D%/pool/chunk.c %D%/pool/future.c %D%/pool/imap.c %D%/pool/map.c %D%/pool/notes.c \
 	%D%/pool/names.c %D%/pool/pool.c %D%/pool/pool.h %D%/pool/promise.c %D%/pool/queue.c %D%/pool/remote-process.c %D%/pool/remote.c \

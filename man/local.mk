@@ -21,7 +21,7 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_close.3 %D%/man3/mt_completed_free.3 %D%/man3/mt_completed_new.3 \
 	%D%/man3/mt_completed_next.3 %D%/man3/mt_cond_init.3 %D%/man3/mt_cond_notify.3 \
 	%D%/man3/mt_cond_notify_all.3 %D%/man3/mt_cond_wait.3 %D%/man3/mt_cond_wait_for.3 \
-	%D%/man3/mt_cond_wait_rlock.3 %D%/man3/mt_conn.3 %D%/man3/mt_conn_close.3 %D%/man3/mt_conn_connect.3 \
+	%D%/man3/mt_cond_wait_rlock.3 %D%/man3/mt_cond_wait_robust.3 %D%/man3/mt_cond_wait_for_robust.3 %D%/man3/mt_conn.3 %D%/man3/mt_conn_close.3 %D%/man3/mt_conn_connect.3 \
 	%D%/man3/mt_conn_fd.3 %D%/man3/mt_conn_next_size.3 %D%/man3/mt_conn_open.3 %D%/man3/mt_conn_pair.3 \
 	%D%/man3/mt_conn_receive.3 %D%/man3/mt_conn_receive_fd.3 %D%/man3/mt_conn_send.3 \
 	%D%/man3/mt_conn_send_fd.3 %D%/man3/mt_conn_set_limit.3 %D%/man3/mt_conn_wait.3 %D%/man3/mt_connect.3 \
@@ -61,6 +61,14 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_lock_acquire_any.3 %D%/man3/mt_lock_init.3 %D%/man3/mt_lock_owner.3 \
 	%D%/man3/mt_lock_release.3 %D%/man3/mt_lockorder_hook.3 %D%/man3/mt_lockorder_policy.3 \
 	%D%/man3/mt_lockorder_stats.3 %D%/man3/mt_loop_name.3 %D%/man3/mt_loop_reason.3 \
+	%D%/man3/mt_managed_barrier_abort.3 %D%/man3/mt_managed_barrier_free.3 %D%/man3/mt_managed_barrier_is_broken.3 \
+	%D%/man3/mt_managed_barrier_parties.3 %D%/man3/mt_managed_barrier_reset.3 %D%/man3/mt_managed_barrier_wait.3 \
+	%D%/man3/mt_managed_barrier_waiting.3 %D%/man3/mt_managed_cond.3 %D%/man3/mt_managed_cond_acquire.3 \
+	%D%/man3/mt_managed_cond_consistent.3 %D%/man3/mt_managed_cond_free.3 %D%/man3/mt_managed_cond_notify.3 \
+	%D%/man3/mt_managed_cond_notify_all.3 %D%/man3/mt_managed_cond_release.3 %D%/man3/mt_managed_cond_wait.3 \
+	%D%/man3/mt_managed_rwlock_acquire_read.3 %D%/man3/mt_managed_rwlock_acquire_write.3 %D%/man3/mt_managed_rwlock_consistent.3 \
+	%D%/man3/mt_managed_rwlock_free.3 %D%/man3/mt_managed_rwlock_release_read.3 %D%/man3/mt_managed_rwlock_release_write.3 \
+	%D%/man3/mt_manager_barrier.3 %D%/man3/mt_manager_cond.3 %D%/man3/mt_manager_rwlock.3 \
 	%D%/man3/mt_managed_counter_add.3 %D%/man3/mt_managed_counter_free.3 %D%/man3/mt_managed_counter_get.3 \
 	%D%/man3/mt_managed_counter_set.3 %D%/man3/mt_managed_dict.3 %D%/man3/mt_managed_dict_clear.3 \
 	%D%/man3/mt_managed_dict_contains.3 %D%/man3/mt_managed_dict_del.3 %D%/man3/mt_managed_dict_free.3 \
@@ -104,7 +112,7 @@ dist_mtman3_DATA = \
 	%D%/man3/mt_queue_is_empty.3 %D%/man3/mt_queue_is_full.3 %D%/man3/mt_queue_join.3 \
 	%D%/man3/mt_queue_message_max.3 %D%/man3/mt_queue_name.3 %D%/man3/mt_queue_new.3 \
 	%D%/man3/mt_queue_peek.3 %D%/man3/mt_queue_put.3 %D%/man3/mt_queue_put_many.3 \
-	%D%/man3/mt_queue_put_priority.3 %D%/man3/mt_queue_size.3 %D%/man3/mt_queue_task_done.3 \
+	%D%/man3/mt_queue_put_priority.3 %D%/man3/mt_queue_size.3 %D%/man3/mt_queue_status.3 %D%/man3/mt_queue_task_done.3 \
 	%D%/man3/mt_read.3 %D%/man3/mt_read_all.3 %D%/man3/mt_reason_name.3 %D%/man3/mt_recv.3 \
 	%D%/man3/mt_recvmsg.3 %D%/man3/mt_rlock_acquire.3 %D%/man3/mt_rlock_init.3 %D%/man3/mt_rlock_release.3 \
 	%D%/man3/mt_robust_acquire.3 %D%/man3/mt_robust_consistent.3 %D%/man3/mt_robust_init.3 \

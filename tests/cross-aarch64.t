@@ -35,7 +35,7 @@ CROSS_SKIP+=" the_choice_of_a_loop_needs_no_descriptor a_fork_may_come_while_oth
 CROSS_SKIP+=" a_segment_is_shared an_overflow_names_the_greenlet an_overflow_names_the_coroutine"
 CROSS_SKIP+=" a_thread_a_process_and_a_coroutine_share_a_queue a_pool_and_a_process_are_awaited_while_others_run a_forks_child_can_use_its_hub a_forks_child_waits_without_a_loop_too test_add_and_discard locks a_hub_that_nothing_can_wake_says_so"
 # Programs of which nothing is left then are not even built.
-left_out="managed managed-dict manager manager-hostile manager-kill process process-end process-failure process-options procpool procpool-kill"
+left_out="managed managed-dict managed-monitor manager manager-hostile manager-kill process process-end process-failure process-options procpool procpool-kill"
 left_out+=" procpool-ledger procpool-spawn"
 for noun in bulk deadlock; do
     CROSS_SKIP+=" $(sed -n 's/.*cmocka_unit_test[a-z_]*(\([a-z_]*\).*/\1/p' "$srcdir/tests/unit/$noun.c" | tr '\n' ' ')"

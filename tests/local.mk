@@ -28,12 +28,13 @@ if WITH_TESTS
 UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
-	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
+	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
-	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-view %D%/unit/receive-all %D%/unit/record \
-	%D%/unit/rlock %D%/unit/robust %D%/unit/rwlock %D%/unit/sandbox %D%/unit/sem %D%/unit/shm %D%/unit/stack \
+	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-lost %D%/unit/queue-view \
+	%D%/unit/receive-all %D%/unit/record %D%/unit/rlock %D%/unit/robust %D%/unit/robust-cond %D%/unit/rwlock %D%/unit/sandbox \
+	%D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
 	%D%/unit/timer %D%/unit/unread %D%/unit/wait %D%/unit/worker
 check_PROGRAMS += $(UNIT_TESTS)
@@ -122,6 +123,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_managed_dict_SOURCES = %D%/unit/managed-dict.c %D%/unit/managed-unit.h %D%/unit/manager-unit.h %D%/unit/unit.h
 %C%_unit_managed_dict_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_managed_dict_LDADD = $(UNIT_LIBS)
+%C%_unit_managed_monitor_SOURCES = %D%/unit/managed-monitor.c %D%/unit/managed-unit.h %D%/unit/manager-unit.h %D%/unit/unit.h
+%C%_unit_managed_monitor_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_managed_monitor_LDADD = $(UNIT_LIBS)
 %C%_unit_manager_SOURCES = %D%/unit/manager.c %D%/unit/manager-unit.h %D%/unit/unit.h
 %C%_unit_manager_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_manager_LDADD = $(UNIT_LIBS)
@@ -182,6 +186,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_receive_all_SOURCES = %D%/unit/receive-all.c %D%/unit/unit.h
 %C%_unit_receive_all_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_receive_all_LDADD = $(UNIT_LIBS)
+%C%_unit_queue_lost_SOURCES = %D%/unit/queue-lost.c %D%/unit/queue-unit.h %D%/unit/unit.h
+%C%_unit_queue_lost_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_queue_lost_LDADD = $(UNIT_LIBS)
 %C%_unit_queue_view_SOURCES = %D%/unit/queue-view.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_view_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_view_LDADD = $(UNIT_LIBS)
@@ -200,6 +207,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_robust_SOURCES = %D%/unit/robust.c %D%/unit/dying.h %D%/unit/unit.h
 %C%_unit_robust_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_robust_LDADD = $(UNIT_LIBS)
+%C%_unit_robust_cond_SOURCES = %D%/unit/robust-cond.c %D%/unit/unit.h
+%C%_unit_robust_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_robust_cond_LDADD = $(UNIT_LIBS)
 %C%_unit_rwlock_SOURCES = %D%/unit/rwlock.c %D%/unit/unit.h
 %C%_unit_rwlock_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_rwlock_LDADD = $(UNIT_LIBS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is done with the objects of a manager. See mt_managed_queue(3), mt_managed_lock(3), mt_managed_dict(3).
+ * What is done with the objects of a manager. See mt_managed_queue(3), mt_managed_lock(3), mt_managed_cond(3), mt_managed_dict(3).
  *
- * A queue, lock, event, semaphore or counter is used in memory by programs on the server's host, and then never asks
+ * All but dicts and lists is used in memory by programs on the server's host, and then never asks
  * the server, and outlives it; elsewhere, and for dicts and lists always, each call is a request. A request can also
  * fail with -EPIPE: the server is gone, or the connection to it, before it has answered, so the call may have been
  * carried out; -ESTALE: the object was removed; -EUSERS: the server has all the connections it may have; -EPROTO;
@@ -26,6 +26,9 @@ struct mt_managed_lock;
 struct mt_managed_event;
 struct mt_managed_sem;
 struct mt_managed_counter;
+struct mt_managed_cond;
+struct mt_managed_barrier;
+struct mt_managed_rwlock;
 struct mt_managed_dict;
 struct mt_managed_list;
 
@@ -35,6 +38,9 @@ void mt_managed_lock_free(struct mt_managed_lock *lock);
 void mt_managed_event_free(struct mt_managed_event *event);
 void mt_managed_sem_free(struct mt_managed_sem *sem);
 void mt_managed_counter_free(struct mt_managed_counter *counter);
+void mt_managed_cond_free(struct mt_managed_cond *cond);
+void mt_managed_barrier_free(struct mt_managed_barrier *barrier);
+void mt_managed_rwlock_free(struct mt_managed_rwlock *rwlock);
 void mt_managed_dict_free(struct mt_managed_dict *dict);
 void mt_managed_list_free(struct mt_managed_list *list);
 
@@ -69,6 +75,52 @@ int mt__managed_lock_acquire(struct mt_managed_lock *lock, mt_deadline deadline,
  * connection is broken, so it is held no more. */
 int mt_managed_lock_consistent(struct mt_managed_lock *lock);
 int mt_managed_lock_release(struct mt_managed_lock *lock);
+
+/* -- Conditions: each has its lock, as mt_managed_lock_acquire ---------------------------------------------------- */
+
+int mt__managed_cond_acquire(struct mt_managed_cond *cond, mt_deadline deadline, const char *place) MT__MUST_CHECK;
+#define mt_managed_cond_acquire(cond, deadline) mt__managed_cond_acquire(cond, deadline, MT__HERE)
+int mt_managed_cond_consistent(struct mt_managed_cond *cond);
+int mt_managed_cond_release(struct mt_managed_cond *cond);
+
+/* As mt_cond_wait_robust: 0, also without a notification; -EOWNERDEAD, -ETIMEDOUT: the lock is held. -EPERM: it was not.
+ * -EINVAL: it is, unmended. -ECANCELED: it is held in memory, and is not by requests. Not held: -ENOTRECOVERABLE, and by
+ * requests -EPIPE, -ESTALE, -EPROTO. */
+int mt__managed_cond_wait(struct mt_managed_cond *cond, mt_deadline deadline, const char *place) MT__MUST_CHECK;
+#define mt_managed_cond_wait(cond, deadline) mt__managed_cond_wait(cond, deadline, MT__HERE)
+
+/* With or without the lock. */
+int mt_managed_cond_notify(struct mt_managed_cond *cond, uint32_t count, mt_deadline deadline);
+int mt_managed_cond_notify_all(struct mt_managed_cond *cond, mt_deadline deadline);
+
+/* -- Barriers, as mt_barrier_wait(3) ------------------------------------------------------------------------------ */
+
+/* Its place in the round. -ETIMEDOUT (MT_NOWAIT too), -ECANCELED: this task could not wait on, and has broken it for all.
+ * -ENOTRECOVERABLE: it is broken, or was while this task waited. */
+int mt_managed_barrier_wait(struct mt_managed_barrier *barrier, mt_deadline deadline) MT__MUST_CHECK;
+int mt_managed_barrier_abort(struct mt_managed_barrier *barrier, mt_deadline deadline);
+int mt_managed_barrier_reset(struct mt_managed_barrier *barrier, mt_deadline deadline);
+int mt_managed_barrier_is_broken(struct mt_managed_barrier *barrier, mt_deadline deadline); /* 1 or 0 */
+int mt_managed_barrier_waiting(struct mt_managed_barrier *barrier, mt_deadline deadline);
+int mt_managed_barrier_parties(struct mt_managed_barrier *barrier, mt_deadline deadline);
+
+/* -- Read-write locks --------------------------------------------------------------------------------------------- */
+
+/* 0: held. -EOWNERDEAD: held as well, but a writer died writing: a writer mends, and calls mt_managed_rwlock_consistent;
+ * until then all are told. Not held: -ETIMEDOUT (-EBUSY), -EDEADLK, -ECANCELED, -ENOMEM. */
+int mt__managed_rwlock_acquire_read(struct mt_managed_rwlock *rwlock, mt_deadline deadline,
+                                    const char *place) MT__MUST_CHECK;
+int mt__managed_rwlock_acquire_write(struct mt_managed_rwlock *rwlock, mt_deadline deadline,
+                                     const char *place) MT__MUST_CHECK;
+#define mt_managed_rwlock_acquire_read(rwlock, deadline)  mt__managed_rwlock_acquire_read(rwlock, deadline, MT__HERE)
+#define mt_managed_rwlock_acquire_write(rwlock, deadline) mt__managed_rwlock_acquire_write(rwlock, deadline, MT__HERE)
+
+/* 0; -EPERM: the calling task does not hold it so; by request -EPIPE: it is held no more. */
+int mt_managed_rwlock_release_read(struct mt_managed_rwlock *rwlock);
+int mt_managed_rwlock_release_write(struct mt_managed_rwlock *rwlock);
+
+/* 0; -EPERM: the calling task does not write; -EINVAL: there is nothing to be mended. */
+int mt_managed_rwlock_consistent(struct mt_managed_rwlock *rwlock);
 
 /* -- Events, semaphores, counters --------------------------------------------------------------------------------- */
 

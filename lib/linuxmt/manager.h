@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A process that owns named objects for others to share: queues, locks, events, semaphores, counters, dicts, lists and
- * namespaces. See mt_manager(3); what is done with the objects is in linuxmt/managed.h.
+ * A process that owns named objects for others to share: queues, locks, read-write locks, conditions, barriers, events,
+ * semaphores, counters, dicts, lists and namespaces. See mt_manager(3); what is done with the objects is in linuxmt/managed.h.
  */
 #ifndef LINUXMT_MANAGER_H
 #define LINUXMT_MANAGER_H
@@ -86,6 +86,12 @@ struct mt_managed_sem *mt_manager_sem(struct mt_manager *manager, const char *na
                                       mt_deadline deadline);
 struct mt_managed_counter *mt_manager_counter(struct mt_manager *manager, const char *name, unsigned flags,
                                               mt_deadline deadline);
+struct mt_managed_cond *mt_manager_cond(struct mt_manager *manager, const char *name, unsigned flags,
+                                        mt_deadline deadline);
+struct mt_managed_barrier *mt_manager_barrier(struct mt_manager *manager, const char *name, uint32_t parties,
+                                              unsigned flags, mt_deadline deadline);
+struct mt_managed_rwlock *mt_manager_rwlock(struct mt_manager *manager, const char *name, unsigned flags,
+                                            mt_deadline deadline);
 struct mt_managed_dict *mt_manager_dict(struct mt_manager *manager, const char *name, unsigned flags,
                                         mt_deadline deadline);
 struct mt_managed_list *mt_manager_list(struct mt_manager *manager, const char *name, unsigned flags,

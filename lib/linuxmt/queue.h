@@ -104,6 +104,22 @@ int mt_queue_task_done(struct mt_queue *queue);
 /* Waits until as many are done as have been put. 0; -ETIMEDOUT (MT_NOWAIT: -EBUSY), -ECANCELED, -ENOMEM. */
 int mt_queue_join(struct mt_queue *queue, mt_deadline deadline) MT__MUST_CHECK;
 
+/* What has become of its messages. Counts are since it was made, and wrap at 2^32. */
+struct mt_queue_status {
+    uint32_t size;     /* there to be got */
+    uint32_t viewed;   /* got in place, and not given back; to be got again, if that process has died */
+    uint32_t put;      /* ever */
+    uint32_t undone;   /* put and not said to be done by mt_queue_task_done */
+    uint32_t lost_put; /* begun, by a user that was killed before it had put it */
+    uint32_t lost_got; /* taken, by a user that was killed before its call returned */
+    uint32_t again;    /* got again, or to be: their taker, who had them in place, has died */
+    uint32_t deaths;   /* users that were killed within a call, while they held up the others */
+    uint32_t reserved[4];
+};
+
+/* 0; -ETIMEDOUT if another user keeps it from that for long; -ENOMEM. */
+int mt_queue_status(struct mt_queue *queue, struct mt_queue_status *status);
+
 /* Out of date by the time they are read, unless nobody else uses the queue. */
 uint32_t mt_queue_size(const struct mt_queue *queue);
 int mt_queue_is_empty(const struct mt_queue *queue);

@@ -7,6 +7,7 @@
 #define LINUXMT_ROBUST_H
 
 #include <linuxmt/compiler.h>
+#include <linuxmt/cond.h>
 #include <linuxmt/time.h>
 #include <stdint.h>
 
@@ -47,6 +48,22 @@ int mt_robust_consistent(struct mt_robust *robust);
 
 /* 0; -EPERM if the caller does not hold it. */
 int mt_robust_release(struct mt_robust *robust);
+
+/* mt_cond_wait(3) with a robust lock, for users any of which may be killed: the waiter has the lock again, with all that
+ * mt_robust_acquire can say of it. It returns 0 without a notification every now and then, for a notification may have
+ * been lost with a task: call it in a loop. 0; -EOWNERDEAD: somebody has died holding the lock: mend;
+ * -ETIMEDOUT; -ECANCELED; in all of these the lock is held. -ENOTRECOVERABLE: it is not, for good. And without having
+ * waited -EPERM: the caller does not hold the lock; -EINVAL: what it guards has not been mended. */
+int mt__cond_wait_robust(struct mt_cond *cond, struct mt_robust *robust, mt_deadline deadline,
+                         const char *place) MT__MUST_CHECK;
+#define mt_cond_wait_robust(cond, robust, deadline) mt__cond_wait_robust(cond, robust, deadline, MT__HERE)
+
+/* The loop: waits until predicate(arg), which is called with the lock held, is not 0. It is not called when the lock
+ * comes from the dead: mend, and wait again. 0; errors as above. */
+int mt__cond_wait_for_robust(struct mt_cond *cond, struct mt_robust *robust, int (*predicate)(void *arg), void *arg,
+                             mt_deadline deadline, const char *place) MT__MUST_CHECK;
+#define mt_cond_wait_for_robust(cond, robust, predicate, arg, deadline) \
+    mt__cond_wait_for_robust(cond, robust, predicate, arg, deadline, MT__HERE)
 
 /* The kernel thread id of the holder, 0 if there is none. Out of date by the time it is read, unless it is the caller.
  */

@@ -101,10 +101,9 @@ static void keep_text(struct mt__reply *reply)
         mt__manager_say(0, "%s", strerror((int)-reply->result));
 }
 
-int64_t mt__ask(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
-                int *broken)
+static int64_t ask(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
+                   mt_deadline until, int *broken)
 {
-    mt_deadline until = end_of_answer(deadline);
     int error;
 
     set_timeout(pack, deadline);
@@ -120,6 +119,18 @@ int64_t mt__ask(struct mt__line *line, struct mt__pack *pack, struct mt__reply *
     if (reply->result < 0)
         keep_text(reply);
     return reply->result;
+}
+
+int64_t mt__ask(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
+                int *broken)
+{
+    return ask(line, pack, reply, deadline, end_of_answer(deadline), broken);
+}
+
+int64_t mt__ask_patiently(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
+                          int *broken)
+{
+    return ask(line, pack, reply, deadline, MT_FOREVER, broken);
 }
 
 int mt__taken(struct mt__line *line, mt_deadline deadline)

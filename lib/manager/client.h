@@ -5,6 +5,7 @@
 #ifndef MANAGER_CLIENT_H
 #define MANAGER_CLIENT_H
 
+#include "base/mini.h"
 #include "manager/page.h"
 #include <linuxmt/conn.h>
 #include <linuxmt/managed.h>
@@ -48,6 +49,8 @@ struct mt__managed {
     struct mt__line *held;
     uint32_t holder;
     uint32_t forks;
+    struct mt__mini guard;       /* of these: */
+    struct mt__rw_hold *rw_held; /* a read-write lock by requests: what its holders in this process hold it over */
     char name[MT_MANAGER_NAME_MAX];
 };
 
@@ -64,6 +67,15 @@ struct mt_managed_sem {
     struct mt__managed of;
 };
 struct mt_managed_counter {
+    struct mt__managed of;
+};
+struct mt_managed_cond {
+    struct mt__managed of;
+};
+struct mt_managed_barrier {
+    struct mt__managed of;
+};
+struct mt_managed_rwlock {
     struct mt__managed of;
 };
 struct mt_managed_dict {
@@ -109,6 +121,10 @@ void mt__request(struct mt__pack *pack, enum mt__op op, unsigned flags, uint64_t
 int64_t mt__ask(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
                 int *broken);
 
+/* The same, but the server may need longer than the deadline to say that it has passed. */
+int64_t mt__ask_patiently(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
+                          int *broken);
+
 /* A line for a call with that deadline. 0 or -errno: -EPIPE if the server cannot be reached any more. */
 int mt__call_line(struct mt_manager *manager, struct mt__line **line, mt_deadline deadline);
 
@@ -128,6 +144,19 @@ ssize_t mt__reply_value(struct mt__reply *reply, int64_t result, void *value, si
 
 /* Items of a reply, in one piece of memory: how many. Frees the reply. */
 ssize_t mt__reply_items(struct mt__reply *reply, int64_t result, struct mt_managed_item **items);
+
+/* -- use-sync.c: a lock, or a condition's ------------------------------------------------------------------------- */
+
+int mt__hold(struct mt__managed *lock, mt_deadline deadline, const char *place);
+int mt__hold_consistent(struct mt__managed *lock);
+int mt__hold_release(struct mt__managed *lock);
+
+/* By requests: the line over which the calling task holds it, who holds it no more; NULL: it does not. And back. */
+struct mt__line *mt__hold_lend(struct mt__managed *lock);
+void mt__hold_back(struct mt__managed *lock, struct mt__line *line);
+
+/* use-monitor.c: what is held goes with its handle. */
+void mt__rw_holds_end(struct mt__managed *managed);
 
 /* -- open.c ------------------------------------------------------------------------------------------------------- */
 

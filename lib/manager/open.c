@@ -130,6 +130,7 @@ void mt__managed_free(struct mt__managed *managed)
         return;
     if (managed->held && managed->forks == mt__manager_forks)
         mt__line_end(managed->held);
+    mt__rw_holds_end(managed);
     mt_queue_free(managed->queue);
     mt_shm_free(managed->page);
     mt__manager_release(managed->manager);
@@ -159,8 +160,8 @@ struct mt_managed_queue *mt_manager_queue(struct mt_manager *manager, const char
     return (struct mt_managed_queue *)managed;
 }
 
-struct mt_managed_sem *mt_manager_sem(struct mt_manager *manager, const char *name, uint32_t value, unsigned flags,
-                                      mt_deadline deadline)
+static struct mt__managed *open_with_value(struct mt_manager *manager, enum mt__managed_kind kind, const char *name,
+                                           uint32_t value, unsigned flags, mt_deadline deadline)
 {
     struct mt__pack pack = {0};
     struct mt__managed *managed = NULL;
@@ -169,9 +170,33 @@ struct mt_managed_sem *mt_manager_sem(struct mt_manager *manager, const char *na
     if (pack.failed)
         errno = ENOMEM;
     else
-        managed = mt__managed_open(manager, MT__MANAGED_SEM, name, &pack, flags, deadline);
+        managed = mt__managed_open(manager, kind, name, &pack, flags, deadline);
     mt__pack_free(&pack);
-    return (struct mt_managed_sem *)managed;
+    return managed;
+}
+
+struct mt_managed_sem *mt_manager_sem(struct mt_manager *manager, const char *name, uint32_t value, unsigned flags,
+                                      mt_deadline deadline)
+{
+    return (struct mt_managed_sem *)open_with_value(manager, MT__MANAGED_SEM, name, value, flags, deadline);
+}
+
+struct mt_managed_barrier *mt_manager_barrier(struct mt_manager *manager, const char *name, uint32_t parties,
+                                              unsigned flags, mt_deadline deadline)
+{
+    return (struct mt_managed_barrier *)open_with_value(manager, MT__MANAGED_BARRIER, name, parties, flags, deadline);
+}
+
+struct mt_managed_cond *mt_manager_cond(struct mt_manager *manager, const char *name, unsigned flags,
+                                        mt_deadline deadline)
+{
+    return (struct mt_managed_cond *)mt__managed_open(manager, MT__MANAGED_COND, name, NULL, flags, deadline);
+}
+
+struct mt_managed_rwlock *mt_manager_rwlock(struct mt_manager *manager, const char *name, unsigned flags,
+                                            mt_deadline deadline)
+{
+    return (struct mt_managed_rwlock *)mt__managed_open(manager, MT__MANAGED_RWLOCK, name, NULL, flags, deadline);
 }
 
 struct mt_managed_lock *mt_manager_lock(struct mt_manager *manager, const char *name, unsigned flags,
@@ -233,6 +258,21 @@ void mt_managed_sem_free(struct mt_managed_sem *sem)
 void mt_managed_counter_free(struct mt_managed_counter *counter)
 {
     mt__managed_free((struct mt__managed *)counter);
+}
+
+void mt_managed_cond_free(struct mt_managed_cond *cond)
+{
+    mt__managed_free((struct mt__managed *)cond);
+}
+
+void mt_managed_barrier_free(struct mt_managed_barrier *barrier)
+{
+    mt__managed_free((struct mt__managed *)barrier);
+}
+
+void mt_managed_rwlock_free(struct mt_managed_rwlock *rwlock)
+{
+    mt__managed_free((struct mt__managed *)rwlock);
 }
 
 void mt_managed_dict_free(struct mt_managed_dict *dict)

@@ -11,8 +11,21 @@
 #include <linuxmt/lock.h>
 
 #define MAGIC      0x656761702d746dull /* "mt-page" */
-#define VERSION    1
+#define VERSION    2
 #define LOOK_AGAIN MT_MS(500)
+
+static void init_monitor(struct mt__monitor *monitor)
+{
+    mt_robust_init(&monitor->lock, NULL, MT_SHARED);
+    mt_cond_init(&monitor->changed, NULL, MT_SHARED);
+}
+
+static void init_rwlock(struct mt__page_rwlock *rwlock)
+{
+    mt_robust_init(&rwlock->gate, NULL, MT_SHARED);
+    for (int i = 0; i < MT__RW_SLOTS; i++)
+        mt_robust_init(&rwlock->slots[i], NULL, MT_SHARED);
+}
 
 static int init(struct mt__page *page, enum mt__managed_kind kind, uint32_t value)
 {
@@ -28,6 +41,16 @@ static int init(struct mt__page *page, enum mt__managed_kind kind, uint32_t valu
         return 0;
     case MT__MANAGED_SEM:
         return mt_sem_init(&page->sem, value, NULL, MT_SHARED);
+    case MT__MANAGED_COND:
+        init_monitor(&page->monitor);
+        return 0;
+    case MT__MANAGED_BARRIER:
+        init_monitor(&page->barrier.monitor);
+        page->barrier.parties = value;
+        return value && value <= INT32_MAX ? 0 : -EINVAL;
+    case MT__MANAGED_RWLOCK:
+        init_rwlock(&page->rwlock);
+        return 0;
     default:
         page->counter = 0;
         return 0;

@@ -10,7 +10,7 @@
 
 /* -- Locks -------------------------------------------------------------------------------------------------------- */
 
-static void drop(struct mt__visitor *visitor)
+void mt__visitor_drop(struct mt__visitor *visitor)
 {
     struct mt__object *object = visitor->held;
 
@@ -24,7 +24,7 @@ static void settle_acquire(struct mt__visitor *visitor, struct mt__object *objec
     if (taken || visitor->handed)
         return;
     mt_robust_release(&mt__page(object->page)->lock);
-    drop(visitor);
+    mt__visitor_drop(visitor);
 }
 
 static int64_t acquire(struct mt__visitor *visitor, struct mt__object *object, struct mt__unpack *in,
@@ -58,7 +58,7 @@ static int64_t release(struct mt__visitor *visitor, struct mt__object *object, s
         return -EPROTO;
     result = mt_robust_release(&mt__page(object->page)->lock);
     if (!result)
-        drop(visitor);
+        mt__visitor_drop(visitor);
     return result;
 }
 
@@ -151,7 +151,7 @@ static int64_t count_set(struct mt__visitor *visitor, struct mt__object *object,
     return 0;
 }
 
-#define LOCK    (1 << MT__MANAGED_LOCK)
+#define LOCK    (1 << MT__MANAGED_LOCK | 1 << MT__MANAGED_COND)
 #define EVENT   (1 << MT__MANAGED_EVENT)
 #define SEM     (1 << MT__MANAGED_SEM)
 #define COUNTER (1 << MT__MANAGED_COUNTER)

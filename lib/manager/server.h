@@ -121,8 +121,11 @@ struct mt__served_op {
     mt__serve_fn *serve;
 };
 
-extern const struct mt__served_op mt__serve_queue[MT__OPS], mt__serve_sync[MT__OPS], mt__serve_dict[MT__OPS],
-    mt__serve_list[MT__OPS];
+extern const struct mt__served_op mt__serve_queue[MT__OPS], mt__serve_sync[MT__OPS], mt__serve_monitor[MT__OPS],
+    mt__serve_dict[MT__OPS], mt__serve_list[MT__OPS];
+
+/* The thread holds nothing any more. */
+void mt__visitor_drop(struct mt__visitor *visitor);
 
 /* dict.c, list.c: gives all back that it holds. */
 void mt__dict_end(struct mt__object *object);

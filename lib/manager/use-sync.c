@@ -30,6 +30,25 @@ static int is_mine(const struct mt__managed *lock)
            __atomic_load_n(&lock->holder, __ATOMIC_RELAXED) == mt__here.id;
 }
 
+struct mt__line *mt__hold_lend(struct mt__managed *lock)
+{
+    struct mt__line *line;
+
+    if (!is_mine(lock))
+        return NULL;
+    line = lock->held;
+    lock->held = NULL;
+    __atomic_store_n(&lock->holder, 0, __ATOMIC_RELAXED);
+    return line;
+}
+
+void mt__hold_back(struct mt__managed *lock, struct mt__line *line)
+{
+    lock->held = line;
+    lock->forks = mt__manager_forks;
+    __atomic_store_n(&lock->holder, mt__here.id, __ATOMIC_RELAXED);
+}
+
 static int64_t acquire_over(struct mt__line *line, struct mt__managed *lock, mt_deadline deadline, int *broken)
 {
     struct mt__pack pack = {0};
@@ -66,9 +85,7 @@ static int acquire_by_request(struct mt__managed *lock, mt_deadline deadline)
     } else if (result && result != -EOWNERDEAD) {
         mt__line_give(line);
     } else {
-        lock->held = line;
-        lock->forks = mt__manager_forks;
-        __atomic_store_n(&lock->holder, mt__here.id, __ATOMIC_RELAXED);
+        mt__hold_back(lock, line);
     }
     return (int)result;
 }
@@ -87,17 +104,14 @@ static int ask_holding(struct mt__managed *lock, enum mt__op op, int *broken)
 
 static int release_by_request(struct mt__managed *lock)
 {
-    struct mt__line *line;
+    struct mt__line *line = mt__hold_lend(lock);
     struct mt__pack pack = {0};
     struct mt__reply reply = {0};
     int broken = 0;
     int64_t result;
 
-    if (!is_mine(lock))
+    if (!line)
         return -EPERM;
-    line = lock->held;
-    lock->held = NULL;
-    __atomic_store_n(&lock->holder, 0, __ATOMIC_RELAXED);
     mt__request(&pack, MT__OP_RELEASE, 0, lock->id);
     result = mt__ask(line, &pack, &reply, mt_after(MT_SEC(10)), &broken);
     free(reply.data);
@@ -108,24 +122,39 @@ static int release_by_request(struct mt__managed *lock)
     return broken ? -EPIPE : (int)result;
 }
 
+int mt__hold(struct mt__managed *lock, mt_deadline deadline, const char *place)
+{
+    return lock->page ? mt__robust_acquire(&mt__page(lock->page)->lock, deadline, place)
+                      : acquire_by_request(lock, deadline);
+}
+
+int mt__hold_consistent(struct mt__managed *lock)
+{
+    int broken = 0;
+
+    if (lock->page)
+        return mt_robust_consistent(&mt__page(lock->page)->lock);
+    return is_mine(lock) ? ask_holding(lock, MT__OP_CONSISTENT, &broken) : -EPERM;
+}
+
+int mt__hold_release(struct mt__managed *lock)
+{
+    return lock->page ? mt_robust_release(&mt__page(lock->page)->lock) : release_by_request(lock);
+}
+
 int mt__managed_lock_acquire(struct mt_managed_lock *lock, mt_deadline deadline, const char *place)
 {
-    return lock->of.page ? mt__robust_acquire(&mt__page(lock->of.page)->lock, deadline, place)
-                         : acquire_by_request(&lock->of, deadline);
+    return mt__hold(&lock->of, deadline, place);
 }
 
 int mt_managed_lock_consistent(struct mt_managed_lock *lock)
 {
-    int broken = 0;
-
-    if (lock->of.page)
-        return mt_robust_consistent(&mt__page(lock->of.page)->lock);
-    return is_mine(&lock->of) ? ask_holding(&lock->of, MT__OP_CONSISTENT, &broken) : -EPERM;
+    return mt__hold_consistent(&lock->of);
 }
 
 int mt_managed_lock_release(struct mt_managed_lock *lock)
 {
-    return lock->of.page ? mt_robust_release(&mt__page(lock->of.page)->lock) : release_by_request(&lock->of);
+    return mt__hold_release(&lock->of);
 }
 
 /* -- Events ------------------------------------------------------------------------------------------------------- */

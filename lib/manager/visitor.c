@@ -109,7 +109,7 @@ static void read_options(struct mt__unpack *in, unsigned kind, struct mt_queue_o
         options->capacity = mt__unpack_u32(in);
         options->message_max = mt__unpack_u32(in);
         options->bytes = mt__unpack_u64(in);
-    } else if (kind == MT__MANAGED_SEM) {
+    } else if (kind == MT__MANAGED_SEM || kind == MT__MANAGED_BARRIER) {
         *value = mt__unpack_u32(in);
     }
 }
@@ -165,7 +165,8 @@ static int64_t info(struct mt__visitor *visitor, struct request *request, struct
 
 static const struct mt__served_op *op_of(unsigned op)
 {
-    const struct mt__served_op *const rooms[] = {mt__serve_queue, mt__serve_sync, mt__serve_dict, mt__serve_list};
+    const struct mt__served_op *const rooms[] = {mt__serve_queue, mt__serve_sync, mt__serve_monitor, mt__serve_dict,
+                                                 mt__serve_list};
 
     for (size_t i = 0; op < MT__OPS && i < sizeof rooms / sizeof *rooms; i++)
         if (rooms[i][op].serve)

@@ -30,6 +30,9 @@ enum mt__managed_kind {
     MT__MANAGED_DICT,
     MT__MANAGED_LIST,
     MT__MANAGED_NAMESPACE,
+    MT__MANAGED_COND,
+    MT__MANAGED_BARRIER,
+    MT__MANAGED_RWLOCK,
     MT__MANAGED_KINDS
 };
 
@@ -76,6 +79,14 @@ enum mt__op {
     MT__OP_LIST_LEN,
     MT__OP_LIST_CLEAR,
     MT__OP_LIST_SLICE,
+    MT__OP_COND_WAIT,
+    MT__OP_COND_NOTIFY,
+    MT__OP_BARRIER_WAIT,
+    MT__OP_BARRIER_STOP,
+    MT__OP_BARRIER_STATE,
+    MT__OP_RW_ACQUIRE,
+    MT__OP_RW_CONSISTENT,
+    MT__OP_RW_RELEASE,
     MT__OPS
 };
 

@@ -72,7 +72,8 @@ static int run_item(struct mt__worker *worker, mt_fn *fn, void *item, struct mt_
     int code;
 
     mt__self_if_known()->message[0] = 0;
-    *value = (struct mt__value){NULL, 0};
+    value->bytes = NULL;
+    value->size = 0;
     worker->value = value;
     code = mt_task_killed() ? mt_fail(-ECANCELED, "its chunk was killed before its turn") : fn(item);
     worker->value = chunks;
@@ -105,7 +106,7 @@ static int run_chunk(void *arg)
             memcpy(message, task->message, sizeof message);
         }
         error = add(&pieces, code, task->message, value.bytes, value.size);
-        free(value.bytes);
+        mt__value_drop(&value);
         if (error) {
             free(pieces.bytes);
             return mt_fail(-ENOMEM, "no memory for the results of a chunk of %zu items", chunk->count);
@@ -152,15 +153,19 @@ void mt__chunk_read(const struct mt_future *future, size_t *at, struct mt_outcom
     const char *bytes = mt_future_value(future, &size);
     struct mt__piece piece;
 
-    mt_future_read(future, outcome); /* of the chunk, if it has no pieces */
-    outcome->size = 0;
     *value = NULL;
-    if (!bytes || *at >= size)
+    if (!bytes || *at >= size) {
+        mt_future_read(future, outcome); /* the chunk's is all that there is */
+        outcome->size = 0;
         return;
+    }
+    __atomic_store_n(&((struct mt_future *)(uintptr_t)future)->noticed, 1, __ATOMIC_RELAXED);
     memcpy(&piece, bytes + *at, sizeof piece);
     *at += sizeof piece;
     outcome->code = piece.code;
-    memset(outcome->message, 0, sizeof outcome->message);
+    outcome->tid = (int)future->tid;
+    outcome->worker = outcome->tid ? future->by.worker_id : 0;
+    outcome->message[0] = 0;
     if (piece.message_size)
         memcpy(outcome->message, bytes + *at, piece.message_size);
     *at += aligned(piece.message_size);

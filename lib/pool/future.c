@@ -217,7 +217,7 @@ void mt__future_ended(struct mt_future *future, uint32_t word)
         mt__notes_tell(future);
 }
 
-int mt__future_end(struct mt_future *future, enum mt_future_state state)
+int mt__future_end_quietly(struct mt_future *future, enum mt_future_state state, uint32_t *before)
 {
     uint32_t word = look(future), from = state == MT_DONE ? MT_STARTED : MT_QUEUED;
 
@@ -229,7 +229,17 @@ int mt__future_end(struct mt_future *future, enum mt_future_state state)
         if ((word & (MT__STATE | MT__SENT)) != from)
             return 0;
     } while (!change(future, &word, (uint32_t)state | (word & MT__KILLED)));
-    mt__future_ended(future, word);
+    *before = word;
+    return 1;
+}
+
+int mt__future_end(struct mt_future *future, enum mt_future_state state)
+{
+    uint32_t before;
+
+    if (!mt__future_end_quietly(future, state, &before))
+        return 0;
+    mt__future_ended(future, before);
     return 1;
 }
 

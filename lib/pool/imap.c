@@ -4,8 +4,12 @@
  * handed out one by one. The consumer's calls do all that: no other task touches the source, and nothing is taken from
  * it while nobody asks.
  *
- * Chunks lie in a ring of `slots`, each used from its submission until its last item has been handed out. In order, the
- * oldest is read; unordered, whichever has ended first, which a set tells.
+ * Chunks lie in `slots`, each used from its submission until its last item has been handed out. In order, they are a
+ * ring, of which the oldest is read; unordered, whichever has ended first, which a set tells, and the others are a
+ * list.
+ *
+ * Slots are filled again some at a time, so that a consumer of many tiny chunks and the workers do not take turns for
+ * each of them: but before the consumer sleeps, and before a worker could run out of chunks.
  */
 #include "pool/pool.h"
 
@@ -16,6 +20,7 @@
 struct slot {
     struct mt__note note;
     struct mt_future *future; /* NULL: free */
+    struct slot *next;        /* then, unordered */
     size_t first, count;
 };
 
@@ -32,7 +37,8 @@ struct mt_imap {
     size_t given, at;     /* how many have been, and where the next one lies */
 
     struct mt__set set;
-    size_t oldest, slots;
+    size_t oldest, slots, in_use;
+    struct slot *unused;     /* unordered */
     struct mt__note **notes; /* of the slots in use, for mt__set_wait */
     char *items;             /* room for a chunk */
     size_t pending;          /* items in it that could not be submitted yet: the backlog was full */
@@ -79,31 +85,32 @@ static int submit(struct mt_imap *imap, struct slot *slot, mt_deadline deadline)
     slot->count = imap->pending;
     imap->taken += imap->pending;
     imap->pending = 0;
-    if (!imap->ordered)
+    imap->in_use++;
+    if (!imap->ordered) {
+        imap->unused = slot->next;
         mt__set_add(&imap->set, &slot->note, slot->future);
+    }
     return 0;
+}
+
+static struct slot *unused_slot(struct mt_imap *imap)
+{
+    return imap->ordered ? &imap->slot[(imap->oldest + imap->in_use) % imap->slots] : imap->unused;
 }
 
 /* Fills free slots. Waits for room in the pool's backlog only if there is nothing else to wait for. */
 static int fill(struct mt_imap *imap, mt_deadline deadline)
 {
-    size_t in_use = 0;
     int result = 0;
 
-    for (size_t i = 0; i < imap->slots; i++)
-        in_use += imap->slot[i].future != NULL;
-    for (size_t n = 0; n < imap->slots && !result && !imap->error; n++) {
-        struct slot *slot = &imap->slot[(imap->oldest + n) % imap->slots];
-        if (slot->future)
-            continue;
+    while (imap->in_use < imap->slots && !result && !imap->error) {
         if (!imap->pending)
             imap->pending = take_items(imap);
         if (!imap->pending)
             break;
-        result = submit(imap, slot, in_use ? MT_NOWAIT : deadline);
-        in_use += !result;
+        result = submit(imap, unused_slot(imap), imap->in_use ? MT_NOWAIT : deadline);
     }
-    if (result == -EBUSY && in_use)
+    if (result == -EBUSY && imap->in_use)
         return 0;
     if (result && result != -EBUSY && result != -ETIMEDOUT && result != -ECANCELED)
         imap->error = result;
@@ -111,6 +118,11 @@ static int fill(struct mt_imap *imap, mt_deadline deadline)
 }
 
 /* -- The consumer ------------------------------------------------------------------------------------------------- */
+
+static int can_wait_with_filling(const struct mt_imap *imap)
+{
+    return imap->slots - imap->in_use < imap->slots / 4 && imap->in_use > 2 * (size_t)imap->pool->wanted;
+}
 
 static int wait_for_oldest(struct mt_imap *imap, mt_deadline deadline)
 {
@@ -125,13 +137,13 @@ static int wait_for_oldest(struct mt_imap *imap, mt_deadline deadline)
 static int wait_for_any(struct mt_imap *imap, mt_deadline deadline)
 {
     struct mt__note *note;
-    size_t count = 0;
-    int result;
 
-    for (size_t i = 0; i < imap->slots; i++)
-        if (imap->slot[i].future)
-            imap->notes[count++] = &imap->slot[i].note;
     while (!(note = mt__set_take(&imap->set))) {
+        size_t count = 0;
+        int result;
+        for (size_t i = 0; i < imap->slots; i++)
+            if (imap->slot[i].future)
+                imap->notes[count++] = &imap->slot[i].note;
         result = mt__set_wait(&imap->set, imap->notes, count, deadline);
         if (result)
             return result;
@@ -140,36 +152,38 @@ static int wait_for_any(struct mt_imap *imap, mt_deadline deadline)
     return 0;
 }
 
-static int is_empty(const struct mt_imap *imap)
+static int wait_for_one(struct mt_imap *imap, mt_deadline deadline)
 {
-    for (size_t i = 0; i < imap->slots; i++)
-        if (imap->slot[i].future)
-            return 0;
-    return 1;
+    return imap->ordered ? wait_for_oldest(imap, deadline) : wait_for_any(imap, deadline);
 }
 
 static void give_back(struct mt_imap *imap, struct slot *slot)
 {
-    if (imap->ordered)
-        imap->oldest = (imap->oldest + 1) % imap->slots;
     mt_future_release(slot->future);
     slot->future = NULL;
+    if (imap->ordered) {
+        imap->oldest = (imap->oldest + 1) % imap->slots;
+    } else {
+        slot->next = imap->unused;
+        imap->unused = slot;
+    }
+    imap->in_use--;
     imap->reading = NULL;
     imap->given = imap->at = 0;
 }
 
 static int find_chunk(struct mt_imap *imap, mt_deadline deadline)
 {
-    int result = fill(imap, deadline);
+    int result;
 
+    if (can_wait_with_filling(imap) && !wait_for_one(imap, MT_NOWAIT))
+        return 1;
+    result = fill(imap, deadline);
     if (result)
         return result;
-    if (is_empty(imap))
+    if (!imap->in_use)
         return imap->error ? imap->error : imap->end < 0 ? imap->end : 0;
-    if (imap->ordered)
-        result = wait_for_oldest(imap, deadline);
-    else
-        result = wait_for_any(imap, deadline);
+    result = wait_for_one(imap, deadline);
     return result ? result : 1;
 }
 
@@ -219,6 +233,10 @@ static struct mt_imap *make(struct mt_pool *pool, mt_fn *fn, const struct mt_sou
     imap->notes = (struct mt__note **)(imap->slot + slots);
     imap->items = (char *)(imap->notes + slots);
     mt__set_init(&imap->set);
+    for (size_t i = slots; i-- > 0;) {
+        imap->slot[i].next = imap->unused;
+        imap->unused = &imap->slot[i];
+    }
     return imap;
 }
 

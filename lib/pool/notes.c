@@ -9,6 +9,9 @@
  * 3. A callback's note holds a reference of the future. While NOTES is set and the guard held, the worker that runs the
  * future cannot get past its end, so the pool is there. A promise has no pool: who sets it makes the calls himself,
  * without the guard.
+ * 4. A set's reader reads the number, looks into the set, and sleeps on that number. It looks under the set's guard,
+ * and if it finds nothing leaves `sought` there, which the next to put something in finds, having changed the number:
+ * so it is woken, or does not sleep; and a reader that always finds something costs nobody a wake.
  */
 #include "pool/pool.h"
 
@@ -58,7 +61,9 @@ static void put_in(struct mt__set *set, struct mt__note *note)
     *set->last = note;
     set->last = &note->next;
     __atomic_fetch_add(&set->ended, 1, __ATOMIC_RELEASE);
-    mt__wake(&set->ended, 1, 0); /* under the guard: the reader may free the set as soon as it has the note */
+    if (set->sought)
+        mt__wake(&set->ended, 1, 0); /* under the guard: the reader may free the set as soon as it has the note */
+    set->sought = 0;
     mt__mini_release(&set->guard);
 }
 
@@ -116,6 +121,8 @@ struct mt__note *mt__set_take(struct mt__set *set)
         if (!note->next)
             set->last = &set->first;
         note->next = NULL;
+    } else {
+        set->sought = 1;
     }
     mt__mini_release(&set->guard);
     return note;
@@ -135,6 +142,8 @@ static int has_any(struct mt__set *set)
 
     mt__mini_acquire(&set->guard);
     any = set->first != NULL;
+    if (!any)
+        set->sought = 1;
     mt__mini_release(&set->guard);
     return any;
 }

@@ -69,11 +69,14 @@ struct mt_future {
     max_align_t copy[]; /* of the argument */
 };
 
-/* A value on its way into a chunk's. */
+/* A value on its way into a chunk's, or to another process. */
 struct mt__value {
-    void *bytes;
+    void *bytes; /* allocated, or near; NULL: there is none */
     size_t size;
+    max_align_t near[4];
 };
+
+void mt__value_drop(struct mt__value *value);
 
 /* Something to do when a future ends. Those with a set are the set's, and taken off under the future's guard; those
  * without are callbacks, and from then on the pool's, or of a promise its setter's. */
@@ -91,6 +94,7 @@ struct mt__note {
 struct mt__set {
     struct mt__mini guard;
     uint32_t ended; /* futex word: how many have been put in, ever */
+    int sought;     /* the reader has found nothing, and may sleep: who puts one in wakes it */
     struct mt__note *first, **last;
 };
 
@@ -122,6 +126,9 @@ int mt__future_claim(struct mt_future *future);
 /* Ends it: what became of it is stored already. The caller must have started it, or, for MT_CANCELLED, it is queued. 0:
  * it was not. */
 int mt__future_end(struct mt_future *future, enum mt_future_state state);
+
+/* The same, but nobody is told yet: the caller is to do that, by mt__future_ended(future, *before). */
+int mt__future_end_quietly(struct mt_future *future, enum mt_future_state state, uint32_t *before);
 
 /* The word that was changed to an end had this before: wakes and tells those who are to hear of it. */
 void mt__future_ended(struct mt_future *future, uint32_t word);
@@ -210,7 +217,8 @@ void mt__worker_give(struct mt__worker *worker, void *value, size_t size);
 /* Tells the worker's task that this future, which it runs, is killed; NULL: whatever it runs. */
 void mt__worker_kill(struct mt__worker *worker, struct mt_future *future);
 
-/* Ends a future that the worker has started, with that code. */
+/* A future that the worker has started is about to end with that code; and it ends. */
+void mt__worker_note_end(struct mt__worker *worker, struct mt_future *future, int code);
 void mt__worker_ended(struct mt__worker *worker, struct mt_future *future, int code);
 
 /* -- Workers of a pool of processes: remote.h ---------------------------------------------------------------------- */
@@ -226,6 +234,9 @@ void mt__remote_kill(struct mt__worker *worker, struct mt_future *future);
 
 /* Whether the task can only be sent to a process that has nothing else to do. */
 int mt__remote_is_heavy(const struct mt__worker *worker, const struct mt_future *future);
+
+/* How many tasks the process does in less time than it takes to wake another, at least 1. */
+unsigned mt__remote_moment(const struct mt__worker *worker);
 
 /* The process ends, if there is one. */
 void mt__remote_end(struct mt__worker *worker);

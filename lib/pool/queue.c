@@ -137,19 +137,21 @@ static struct mt_future *pop(struct mt__worker *worker)
     return NULL;
 }
 
-/* With the lock: a list, at most a fair share of the queue, so that the others find something too. One that is heavy
- * comes alone. */
+/* With the lock: a list, at most a fair share of the queue, so that the others find something too; but not less than
+ * the worker's process does in a moment. One that is heavy comes alone. */
 static struct mt_future *pop_some(struct mt__worker *worker, unsigned most)
 {
     struct mt_pool *pool = worker->pool;
     struct mt_future *first = pool->head, *last = first;
-    size_t share = pool->queued / pool->wanted;
+    size_t share = pool->queued / pool->wanted, moment = mt__remote_moment(worker);
     unsigned count = 1;
 
     if (!first)
         return NULL;
+    if (share < moment)
+        share = moment;
     if (most > share)
-        most = share ? (unsigned)share : 1;
+        most = (unsigned)share;
     if (!mt__remote_is_heavy(worker, first))
         for (; count < most && last->next && !mt__remote_is_heavy(worker, last->next); count++)
             last = last->next;

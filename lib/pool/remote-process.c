@@ -373,6 +373,8 @@ void mt__remote_lost(struct mt__worker *worker, const char *why)
     struct mt__remote *remote = worker->remote;
     struct mt_future *again;
 
+    remote->collecting = 0;
+    mt__window_tell(remote);
     if (remote->task)
         mt__remote_bury(worker, -ECANCELED);
     again = remote->again;

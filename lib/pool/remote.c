@@ -24,8 +24,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GRACE MT_SEC(1)
-#define BEAT  MT_MS(1)
+#define GRACE   MT_SEC(1)
+#define BEAT    MT_MS(1)
+#define MOMENTS 8   /* in a beat */
+#define MANY    16u /* tasks that a process has begun and ended within a beat */
 
 #define SIGNAL_THREAD 1u /* PIDFD_SIGNAL_THREAD, since Linux 6.9 */
 
@@ -120,6 +122,15 @@ int mt__remote_wait(struct mt__worker *worker, int fd, short events, mt_deadline
     return 0;
 }
 
+/* After how many answers there is something to do: half of them, for then as many can be sent again; all of a good
+ * many, if there is nothing to send. */
+static unsigned enough(const struct mt__worker *worker)
+{
+    unsigned live = mt__window_live(worker->remote);
+
+    return live >= MANY && !__atomic_load_n(&worker->pool->queued, __ATOMIC_RELAXED) ? live : (live + 1) / 2;
+}
+
 /* Says that it sleeps, looks once more, and sleeps until the process rings. */
 static int sleep_until_rung(struct mt__worker *worker, mt_deadline until)
 {
@@ -128,7 +139,7 @@ static int sleep_until_rung(struct mt__worker *worker, mt_deadline until)
     uint64_t rung;
     int result = 0;
 
-    __atomic_store_n(&cell->enough, until == MT_FOREVER ? 1 : (mt__window_live(remote) + 1) / 2, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->enough, until == MT_FOREVER ? 1 : enough(worker), __ATOMIC_RELAXED);
     __atomic_store_n(&cell->pool_sleeps, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!mt__window_is_ready(worker)) {
@@ -180,6 +191,14 @@ int mt__remote_write(struct mt__worker *worker, const void *bytes, size_t size)
 int mt__remote_is_heavy(const struct mt__worker *worker, const struct mt_future *future)
 {
     return future->size > MT__SLOT_ROOM || mt__names_missing(worker, future);
+}
+
+/* A full window is done in a beat. */
+unsigned mt__remote_moment(const struct mt__worker *worker)
+{
+    unsigned moment = worker->remote->width / MOMENTS;
+
+    return moment ? moment : 1;
 }
 
 /* A task that goes alone. Its slot is sent first, so that the process comes to read what is in the stream. */

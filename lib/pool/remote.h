@@ -20,7 +20,7 @@
 
 /* -- What the two share ------------------------------------------------------------------------------------------- */
 
-#define MT__SLOTS     64u /* a power of two */
+#define MT__SLOTS     256u /* a power of two, and a multiple of 64 */
 #define MT__SLOT_ROOM 464u
 #define MT__CELL_LINE _Alignas(128) /* processors fetch lines in pairs */
 #define MT__NO_NUMBER UINT64_MAX
@@ -113,8 +113,8 @@ struct mt__remote {
     /* the window: under worker->guard, written by the worker, and by who takes a task back */
     uint64_t first, tail; /* numbers: all before first have been seen to the end; tail is sent next */
     struct mt_future *sent[MT__SLOTS];
-    uint64_t taken_back; /* bits: slots whose last task was taken back */
-    unsigned live;       /* entries of sent */
+    uint64_t taken_back[MT__SLOTS / 64]; /* bits: slots whose last task was taken back */
+    unsigned live;                       /* entries of sent */
 
     unsigned width;          /* how many are sent at most, as it has paid lately */
     mt_deadline filled;      /* when the empty window was filled */
@@ -126,6 +126,13 @@ struct mt__remote {
     unsigned tries;         /* of that one */
     struct mt_future *hurt; /* a list: they have begun and will not be answered */
 
+    int collecting; /* those who wait for an answer are told together, when all have been read: */
+    struct mt__late {
+        struct mt_future *future;
+        uint32_t before; /* as mt__future_ended wants it */
+    } late[MT__SLOTS];
+    unsigned late_count;
+
     mt_fn **known; /* functions that the process can find */
     size_t known_count, known_room;
 };
@@ -133,6 +140,13 @@ struct mt__remote {
 static inline struct mt__slot *mt__slot_of(const struct mt__remote *remote, uint64_t number)
 {
     return &remote->cell->slots[number % MT__SLOTS];
+}
+
+/* Where the bit of a number's slot is in taken_back. */
+static inline uint64_t *mt__taken_back(struct mt__remote *remote, uint64_t number, uint64_t *bit)
+{
+    *bit = 1ull << number % 64;
+    return &remote->taken_back[number % MT__SLOTS / 64];
 }
 
 static inline uint64_t mt__slot_word(const struct mt__slot *slot)
@@ -160,6 +174,9 @@ void mt__window_look(struct mt__worker *worker);
 
 /* window-answer.c. Takes what has been done: how many, or -errno: the process is not to be talked to any more. */
 int mt__window_collect(struct mt__worker *worker);
+
+/* Tells those who are to hear of what has ended meanwhile. */
+void mt__window_tell(struct mt__remote *remote);
 
 /* Whether there is something to collect. */
 int mt__window_is_ready(const struct mt__worker *worker);

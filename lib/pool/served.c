@@ -194,10 +194,12 @@ static void run(struct mt__slot *slot, uint64_t number)
 {
     int by_stream = (slot->flags & MT__BY_STREAM) != 0, code;
     char *copy = by_stream ? malloc(slot->size) : NULL;
-    struct mt__value value = {NULL, 0};
+    struct mt__value value;
 
     if (by_stream && !copy)
         _exit(EXIT_FAILURE); /* what is in the stream would be taken for something else */
+    value.bytes = NULL;
+    value.size = 0;
     me->message[0] = 0;
     code = read_names(slot->names);
     if (by_stream)
@@ -208,7 +210,7 @@ static void run(struct mt__slot *slot, uint64_t number)
         end_task();
     }
     answer(slot, number, code, &value);
-    free(value.bytes);
+    mt__value_drop(&value);
     free(copy);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Answers out of the window. Those that are done are taken out of it together, under the guard; then each is read and
- * its future ended.
+ * its future ended; and then those are woken who wait for one of them: who waits for one after the other finds many,
+ * and is not woken for each. Before a read that may block, they are woken too.
  */
 #include "pool/remote.h"
 
@@ -9,17 +10,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+void mt__window_tell(struct mt__remote *remote)
+{
+    for (unsigned i = 0; i < remote->late_count; i++) {
+        mt__future_ended(remote->late[i].future, remote->late[i].before);
+        mt_future_release(remote->late[i].future);
+    }
+    remote->late_count = 0;
+}
+
+/* Whether the reference is to be kept: somebody will be told. */
+static int end(struct mt__worker *worker, struct mt_future *future, int code)
+{
+    struct mt__remote *remote = worker->remote;
+    uint32_t before;
+
+    mt__worker_note_end(worker, future, code);
+    if (!mt__future_end_quietly(future, MT_DONE, &before) || !(before & (MT__WAITERS | MT__NOTES)))
+        return 0;
+    if (!remote->collecting) {
+        mt__future_ended(future, before);
+        return 0;
+    }
+    remote->late[remote->late_count++] = (struct mt__late){future, before};
+    return 1;
+}
+
 void mt__remote_finish(struct mt__worker *worker, struct mt_future *future, int code, const char *message)
 {
+    int late = 0;
+
+    if (future == worker->remote->retried)
+        worker->remote->retried = NULL;
     if (mt__future_begin(future)) {
         if (worker->remote->task)
             __atomic_store_n(&future->tid, (uint32_t)worker->remote->pid, __ATOMIC_RELAXED);
         mt__future_tell(future, code ? worker->task : NULL, message);
-        mt__worker_ended(worker, future, code);
+        late = end(worker, future, code);
     }
-    if (future == worker->remote->retried)
-        worker->remote->retried = NULL;
-    mt_future_release(future);
+    if (!late)
+        mt_future_release(future);
 }
 
 void mt__remote_fail(struct mt__worker *worker, struct mt_future *future, int code, const char *message)
@@ -68,7 +98,9 @@ static int read_answer(struct mt__worker *worker, struct mt__slot *slot, struct 
     if (answer->message_size > sizeof answer->message || answer->size > UINT32_MAX)
         return -EPROTO;
     if (answer->flags & MT__BY_STREAM) {
-        int result = read_stream(worker, answer);
+        int result;
+        mt__window_tell(worker->remote);
+        result = read_stream(worker, answer);
         answer->message[sizeof answer->message - 1] = 0;
         return result;
     }
@@ -163,11 +195,14 @@ int mt__window_collect(struct mt__worker *worker)
     mt__mini_acquire(&worker->guard);
     result = take_done(remote, done, slots, &count);
     mt__mini_release(&worker->guard);
+    remote->collecting = 1;
     for (unsigned i = 0; i < count; i++) {
         error = deliver(worker, done[i], slots[i]);
         if (error && !result)
             result = error;
     }
+    remote->collecting = 0;
+    mt__window_tell(remote);
     if (count)
         remote->proved = 1;
     return result ? result : (int)count;

@@ -10,13 +10,13 @@
 /* With the guard. 0: the process was faster. */
 static int withdraw(struct mt__remote *remote, uint64_t number)
 {
-    uint64_t word = MT__SLOT_WORD(number, MT__SLOT_SENT);
+    uint64_t word = MT__SLOT_WORD(number, MT__SLOT_SENT), bit, *bits = mt__taken_back(remote, number, &bit);
 
     if (!__atomic_compare_exchange_n(&mt__slot_of(remote, number)->word, &word, MT__SLOT_WORD(number, MT__SLOT_BACK), 0,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return 0;
     remote->sent[number % MT__SLOTS] = NULL;
-    remote->taken_back |= 1ull << number % MT__SLOTS;
+    *bits |= bit;
     __atomic_store_n(&remote->live, remote->live - 1, __ATOMIC_RELAXED);
     return 1;
 }

@@ -26,6 +26,8 @@
  * way into a sleep of which nothing would be known any more.
  * 6. A task is not kept waiting for long by one before it: if the first has not changed for a while, the worker takes
  * back all that are behind it.
+ * 7. The first has begun, as far as its future says (mt__window_look), so nobody takes it back: a worker that is about
+ * to sleep finds what is done by looking at the slot of the first alone.
  *
  * The process is not trusted: what the pool has to know lies in struct mt__remote; what it reads from a slot it reads
  * once, and checks; a state that it cannot be in ends it.
@@ -42,7 +44,7 @@ void mt__window_open(struct mt__worker *worker)
     struct mt__remote *remote = worker->remote;
 
     remote->first = remote->tail = 1; /* 0 is the initializer */
-    remote->taken_back = 0;
+    memset(remote->taken_back, 0, sizeof remote->taken_back);
     remote->live = 0;
     remote->width = 1;
     remote->ran = 0;
@@ -53,17 +55,17 @@ void mt__window_open(struct mt__worker *worker)
 
 /* -- Sending ------------------------------------------------------------------------------------------------------ */
 
-static int is_usable(const struct mt__remote *remote, uint64_t number)
+static int is_usable(struct mt__remote *remote, uint64_t number)
 {
-    uint64_t bit = 1ull << number % MT__SLOTS;
+    uint64_t bit, *bits = mt__taken_back(remote, number, &bit);
 
-    return !(remote->taken_back & bit) ||
+    return !(*bits & bit) ||
            mt__slot_word(mt__slot_of(remote, number)) == MT__SLOT_WORD(number - MT__SLOTS, MT__SLOT_PASSED);
 }
 
 unsigned mt__window_room(struct mt__worker *worker)
 {
-    const struct mt__remote *remote = worker->remote;
+    struct mt__remote *remote = worker->remote;
     const struct mt_pool *pool = worker->pool;
     unsigned most = remote->width, room = 0;
 
@@ -94,6 +96,7 @@ static struct mt_future *put_one(struct mt__worker *worker, struct mt_future *fu
 {
     struct mt__remote *remote = worker->remote;
     struct mt__slot *slot = mt__slot_of(remote, remote->tail);
+    uint64_t bit, *bits = mt__taken_back(remote, remote->tail, &bit);
 
     if (!mt__future_send(future, worker, remote->tail)) {
         worker->cancelled++;
@@ -102,7 +105,7 @@ static struct mt_future *put_one(struct mt__worker *worker, struct mt_future *fu
     fill_in(slot, future, names);
     __atomic_store_n(&slot->word, MT__SLOT_WORD(remote->tail, MT__SLOT_SENT), __ATOMIC_RELEASE);
     remote->sent[remote->tail % MT__SLOTS] = future;
-    remote->taken_back &= ~(1ull << remote->tail % MT__SLOTS);
+    *bits &= ~bit;
     __atomic_store_n(&remote->live, remote->live + 1, __ATOMIC_RELAXED);
     remote->tail++;
     return NULL;

@@ -84,7 +84,7 @@ void mt__worker_settle(struct mt__worker *worker, struct mt_future *future, int 
 
 /* -- Running a task ----------------------------------------------------------------------------------------------- */
 
-void mt__worker_ended(struct mt__worker *worker, struct mt_future *future, int code)
+void mt__worker_note_end(struct mt__worker *worker, struct mt_future *future, int code)
 {
     struct mt_task *task = worker->task;
 
@@ -96,6 +96,11 @@ void mt__worker_ended(struct mt__worker *worker, struct mt_future *future, int c
         MT__PROBE6(pool__done, worker->pool, worker->pool->name, future, task->record->id, (int64_t)code,
                    future->told ? future->told->message : NULL);
     future->by.worker_id = task->record->id;
+}
+
+void mt__worker_ended(struct mt__worker *worker, struct mt_future *future, int code)
+{
+    mt__worker_note_end(worker, future, code);
     mt__future_end(future, MT_DONE);
 }
 
@@ -141,13 +146,21 @@ void mt__worker_run(struct mt__worker *worker, struct mt_future *future)
         run_inner(worker, future);
 }
 
+void mt__value_drop(struct mt__value *value)
+{
+    if (value->bytes != value->near)
+        free(value->bytes);
+    value->bytes = NULL;
+}
+
 void mt__worker_give(struct mt__worker *worker, void *value, size_t size)
 {
     struct mt_future *future = worker->current;
 
     if (worker->value) {
-        free(worker->value->bytes);
-        *worker->value = (struct mt__value){value, size};
+        mt__value_drop(worker->value);
+        worker->value->bytes = value;
+        worker->value->size = size;
         return;
     }
     if (future->value_size > MT__SMALL)
@@ -159,6 +172,15 @@ void mt__worker_give(struct mt__worker *worker, void *value, size_t size)
         memcpy(future->value.near, value, size);
         free(value);
     }
+}
+
+static void keep_near(struct mt__value *place, const void *value, size_t size)
+{
+    mt__value_drop(place);
+    if (size)
+        memcpy(place->near, value, size);
+    place->bytes = place->near;
+    place->size = size;
 }
 
 static void keep_small(struct mt_future *future, const void *value, size_t size)
@@ -177,6 +199,10 @@ int mt_pool_reply(const void *value, size_t size)
 
     if (!worker || (!worker->current && !worker->value))
         return -EPERM;
+    if (worker->value && size <= sizeof worker->value->near) {
+        keep_near(worker->value, value, size);
+        return 0;
+    }
     if (!worker->value && size <= MT__SMALL) {
         keep_small(worker->current, value, size);
         return 0;

@@ -162,12 +162,19 @@ static int collect(struct mt_task *task)
     process->start = NULL; /* first: the child of a fork at this moment must not free it again */
     mt__mini_release(&task->guard);
     mt__start_free(start, process->start_size);
-    __atomic_store_n(&process->settled, 1, __ATOMIC_RELEASE);
-    mt__wake(&process->settled, UINT_MAX, 0);
+    __atomic_store_n(&process->settled, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&process->awaited, __ATOMIC_SEQ_CST)) /* set before it looks, and sleeps */
+        mt__wake(&process->settled, UINT_MAX, 0);
     return 1;
 }
 
 /* -- Joining ------------------------------------------------------------------------------------------------------ */
+
+static int wait_until_settled(struct mt__process *process, struct mt__wait *wait)
+{
+    __atomic_store_n(&process->awaited, 1, __ATOMIC_SEQ_CST);
+    return mt__wait_round(wait, 0, wait->deadline);
+}
 
 static int join_process(struct mt_task *task, mt_deadline deadline, const char *place)
 {
@@ -191,7 +198,7 @@ static int join_process(struct mt_task *task, mt_deadline deadline, const char *
     if (result)
         return result;
     do {
-        result = is_collected(task) ? mt__wait_round(&wait, 0, deadline)
+        result = is_collected(task) ? wait_until_settled(process, &wait)
                                     : mt__wait_round_fd(&wait, process->pidfd, POLLIN, deadline);
     } while (!collect(task) && !result);
     return mt__wait_end(&wait, has_settled(task) ? 0 : result);
@@ -329,6 +336,7 @@ static void reap(struct mt_task *task)
 
 static void after_fork(void)
 {
+    mt__starts_forked();
     if (reaper_guard.word) /* else this would make the child copy a page */
         reaper_guard.word = 0;
     if (reaper_epoll >= 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A process by fork(3), glibc's own, because only it leaves malloc, stdio and the thread's id right in the child of a
- * program with threads. The child begins when the parent has its pidfd, so that a parent which cannot have one can
- * still say that nothing ran.
+ * program with threads. (So clone3(2), which could give the pidfd in the same call, is not to be had.) The child begins
+ * when the parent has its pidfd, so that a parent which cannot have one can still say that nothing ran. As a rule that
+ * is so before the child has come here; it is woken only if it has said that it sleeps.
  *
  * All signals are blocked in between: the child gets its handlers and its mask before one arrives.
  */
@@ -17,13 +18,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static void wait_for_go(const struct mt__start *start)
+static void wait_for_go(struct mt__start *start)
 {
     const struct timespec slice = {0, 100 * 1000 * 1000};
-    uint32_t go;
+    uint32_t go = 0;
 
-    while (!(go = __atomic_load_n(&start->go, __ATOMIC_ACQUIRE))) {
-        mt__arch_syscall(SYS_futex, (long)&start->go, FUTEX_WAIT, 0, (long)&slice, 0, 0);
+    while (__atomic_compare_exchange_n(&start->go, &go, MT__SLEEPS, 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE) ||
+           go == MT__SLEEPS) {
+        mt__arch_syscall(SYS_futex, (long)&start->go, FUTEX_WAIT, MT__SLEEPS, (long)&slice, 0, 0);
+        go = 0;
         if (getppid() != start->parent)
             _exit(EXIT_FAILURE);
     }
@@ -33,8 +36,8 @@ static void wait_for_go(const struct mt__start *start)
 
 static void say(struct mt__start *start, uint32_t go)
 {
-    __atomic_store_n(&start->go, go, __ATOMIC_RELEASE);
-    mt__arch_syscall(SYS_futex, (long)&start->go, FUTEX_WAKE, 1, 0, 0, 0);
+    if (__atomic_exchange_n(&start->go, go, __ATOMIC_ACQ_REL) == MT__SLEEPS)
+        mt__arch_syscall(SYS_futex, (long)&start->go, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
 static int fork_now(void)

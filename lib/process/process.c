@@ -55,8 +55,8 @@ static void fill(struct mt__start *start, const void *arg, size_t size, const st
     memcpy(start->name, name, sizeof start->name);
     mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &start->signals, sizeof start->signals);
     start->parent = getpid();
-    start->by_thread =
-        options->start != MT_FORKSERVER && (options->daemon == MT__DAEMON_OF_THREAD || mt__sys(SYS_gettid) == getpid());
+    start->by_thread = options->start != MT_FORKSERVER &&
+                       (options->daemon == MT__DAEMON_OF_THREAD || mt__here.thread == (uint32_t)start->parent);
     start->daemon = options->daemon;
     start->awaited = has_settings(options);
     start->nice = options->nice;

@@ -49,7 +49,7 @@ struct mt__start {
     char cgroup[MT__CGROUP_MAX];
     uint64_t argument_size;
 
-    uint32_t go; /* futex word: 0 until the parent has made up its mind: MT__GO or MT__STAY */
+    uint32_t go; /* futex word: 0 or MT__SLEEPS until the parent has made up its mind: MT__GO or MT__STAY */
 
     /* from the child */
     uint32_t settled; /* futex word: not 0 when it has set itself up, or has failed to */
@@ -64,7 +64,7 @@ struct mt__start {
     _Alignas(16) char argument[];
 };
 
-enum { MT__GO = 1, MT__STAY = 2 };
+enum { MT__GO = 1, MT__STAY = 2, MT__SLEEPS = 3 };
 
 struct mt__process {
     int pidfd;
@@ -75,6 +75,7 @@ struct mt__process {
     int collected;             /* its end has been taken from the kernel, */
     struct mt_task *collector; /* by him, */
     uint32_t settled;          /* futex word: and all that its end brings about has happened */
+    uint32_t awaited;          /* somebody may sleep on that */
     struct mt_exit exit;
     const char *refused;                /* when it has ended: "" if nothing was */
     uint64_t noted[MT__CALLS_MAX / 64]; /* when it has ended: what the sandbox would have refused */
@@ -86,6 +87,7 @@ extern const struct mt__kind mt__process_kind;
 struct mt__start *mt__start_new(size_t argument_size, int *fd, int *error);
 struct mt__start *mt__start_open(int fd); /* in the child; NULL: it is none */
 void mt__start_free(struct mt__start *start, size_t size);
+void mt__starts_forked(void);                 /* in the child of any fork */
 void mt__start_wait(struct mt__start *start); /* a moment, for the child to settle */
 
 /* function.c. 0; -ENOEXEC: not in a file; -ENAMETOOLONG. NULL with *error: not to be found here. */

@@ -53,8 +53,12 @@ int mt__queue_acquire(struct mt_queue *queue, struct mt__guard *guard, struct mt
     if (__builtin_expect(!mt__here.id, 0) && !mt__self())
         return -ENOMEM;
     taken = mt__guard_acquire(guard, visit);
-    if (taken == 2)
+    if (taken == 2) {
         queue->store->repair(queue, guard);
+        mt__count_lost(queue, guard);
+    }
+    if (taken > 0 && guard == mt__get_guard(queue))
+        mt__aim_take(queue, 0, 0);
     return taken < 0 ? taken : 0;
 }
 

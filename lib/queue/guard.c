@@ -94,6 +94,11 @@ static int take(struct mt__guard *guard)
     return word & BROKEN ? 2 : 1;
 }
 
+int mt__guard_is_broken(struct mt__guard *guard)
+{
+    return (look(guard) & (OWNER | BROKEN)) == BROKEN;
+}
+
 int mt__guard_try(struct mt__guard *guard)
 {
     int taken;

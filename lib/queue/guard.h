@@ -26,6 +26,9 @@ struct mt__visit {
     struct mt__guard *slept; /* a wake that was meant for whoever can use it may have come to this task */
 };
 
+/* Its holder has died in it, and nobody has acquired it since. */
+int mt__guard_is_broken(struct mt__guard *guard);
+
 /* 1: acquired; 2: acquired from a task that died in it: repair what it guards; 0: somebody holds it, or is at it. */
 int mt__guard_try(struct mt__guard *guard);
 

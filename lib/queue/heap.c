@@ -118,6 +118,16 @@ static void pop(struct mt_queue *queue, uint32_t used)
     store(&queue->shared->used, used - 1);
 }
 
+static uint32_t heap_put_count(const struct mt_queue *queue)
+{
+    return (uint32_t)mt__load64(&queue->shared->tail);
+}
+
+static uint32_t heap_gone(const struct mt_queue *queue)
+{
+    return heap_put_count(queue) - mt__load32(&queue->shared->used) - mt__load32(&queue->shared->out);
+}
+
 /* -- Put and get -------------------------------------------------------------------------------------------------- */
 
 static int put_one(struct mt_queue *queue, const struct iovec *message, int32_t priority)
@@ -135,6 +145,7 @@ static int put_one(struct mt_queue *queue, const struct iovec *message, int32_t 
     place = slot(queue, index);
     if (index >= queue->capacity || mt__load32(&place->state) != FREE)
         return -EUCLEAN;
+    mt__aim_put(queue, (uint32_t)serial);
     place->size = (uint32_t)message->iov_len;
     place->priority = priority;
     place->serial = serial;
@@ -152,6 +163,7 @@ static int heap_put(struct mt_queue *queue, const struct iovec *messages, size_t
     int result = 0;
     size_t done = 0;
 
+    mt__aim_take(queue, 0, 0);
     while (done < count && (result = put_one(queue, &messages[done], priority)) > 0)
         done++;
     return done ? (int)done : result;
@@ -218,6 +230,7 @@ static int heap_get(struct mt_queue *queue, struct iovec *messages, size_t count
     int result = 0;
     size_t done = 0;
 
+    mt__aim_take(queue, taking, heap_gone(queue));
     while (done < count && (result = get_one(queue, &messages[done], taking)) > 0)
         done++;
     return done ? (int)done : result;
@@ -228,6 +241,7 @@ static int heap_view(struct mt_queue *queue, struct mt_queue_view *view)
     uint32_t index, size;
     int entry, result = next(queue, &index, &entry), again = entry >= 0;
 
+    mt__aim_take(queue, 0, 0);
     if (result <= 0)
         return result;
     size = mt__load32(&slot(queue, index)->size);
@@ -328,6 +342,8 @@ const struct mt__store mt__heap = {
     .freed = heap_freed,
     .repair = heap_repair,
     .size = heap_size,
+    .put_count = heap_put_count,
+    .gone = heap_gone,
     .has_room = heap_has_room,
     .single = 1,
 };

@@ -96,6 +96,7 @@ static int ring_put(struct mt_queue *queue, const struct iovec *messages, size_t
             if (!has_room(queue, tail, freed, units))
                 break;
         }
+        mt__aim_put(queue, tail.count + 1);
         memcpy(at(queue, tail.units), &header, sizeof header);
         if (size)
             memcpy(at(queue, tail.units) + UNIT, messages[done].iov_base, size);
@@ -108,6 +109,11 @@ static int ring_put(struct mt_queue *queue, const struct iovec *messages, size_t
 }
 
 /* -- Get ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t ring_gone(const struct mt_queue *queue)
+{
+    return mt__position(&queue->shared->head).count - __atomic_load_n(&queue->shared->out, __ATOMIC_RELAXED);
+}
 
 /* The message at a position, which the ring may lie about: its size, or -EUCLEAN. */
 static int64_t message_at(const struct mt_queue *queue, union mt__position position, union mt__position tail)
@@ -196,6 +202,7 @@ static int ring_get(struct mt_queue *queue, struct iovec *messages, size_t count
     size_t done = 0;
     int result;
 
+    mt__aim_take(queue, taking, ring_gone(queue));
     if (__atomic_load_n(&shared->out, __ATOMIC_RELAXED) && (result = get_again(queue, messages, taking)) != 0)
         return result;
     result = span(queue, &head, &tail);
@@ -223,6 +230,7 @@ static int ring_view(struct mt_queue *queue, struct mt_queue_view *view)
     int entry = -1, again, result;
     int64_t size;
 
+    mt__aim_take(queue, 0, 0);
     again = __atomic_load_n(&shared->out, __ATOMIC_RELAXED) && (entry = mt__view_again(queue, &place.both)) >= 0;
     if (again)
         end = mt__position(&shared->head);
@@ -274,6 +282,11 @@ static uint32_t ring_size_now(const struct mt_queue *queue)
     return size > queue->capacity ? 0 : size; /* head has moved on between the two looks */
 }
 
+static uint32_t ring_put_count(const struct mt_queue *queue)
+{
+    return mt__position(&queue->shared->tail).count;
+}
+
 static int ring_has_room(const struct mt_queue *queue, uint32_t size)
 {
     return has_room(queue, mt__position(&queue->shared->tail), mt__position(&queue->shared->freed), units_of(size));
@@ -288,5 +301,7 @@ const struct mt__store mt__ring = {
     .freed = ring_freed,
     .repair = ring_repair,
     .size = ring_size_now,
+    .put_count = ring_put_count,
+    .gone = ring_gone,
     .has_room = ring_has_room,
 };

@@ -13,7 +13,7 @@
 
 #define MT__QUEUE_PREFIX  "linuxmt-queue:"      /* of the memfd's name */
 #define MT__QUEUE_MAGIC   0x65756575712d746dull /* "mt-queue" */
-#define MT__QUEUE_VERSION 1
+#define MT__QUEUE_VERSION 2
 
 /* How many messages, and where in the ring, in units of 8 bytes: both grow, and wrap at 2^32. One store changes both.
  */
@@ -22,6 +22,17 @@ union mt__position {
     struct {
         uint32_t count;
         uint32_t units;
+    };
+};
+
+/* What a section that puts, or takes, is about to do, and what those that died in one have lost so far. One store
+ * changes all: see status.c. */
+union mt__intent {
+    uint64_t both;
+    struct {
+        uint32_t at;            /* puts: the count of `tail` that was aimed at; gets: how many were gone before */
+        uint32_t lost : 31;     /* messages */
+        uint32_t is_taking : 1; /* gets: the section takes */
     };
 };
 
@@ -52,11 +63,13 @@ struct mt__segment {
 
     MT__LINE struct mt__guard put;
     uint64_t put_freed;     /* `freed` as the producers have seen it: guarded by put */
+    uint64_t putting;       /* union mt__intent, guarded by put */
     MT__LINE uint64_t tail; /* of what was put: changed with put held */
 
     MT__LINE struct mt__guard get;
     uint64_t get_tail;       /* `tail` as the consumers have seen it: guarded by get */
     uint64_t head;           /* of what was taken: changed with get held */
+    uint64_t taking;         /* union mt__intent, guarded by get */
     MT__LINE uint64_t freed; /* of what was given back: changed with get held */
 
     MT__LINE uint32_t closed; /* 0; 1: for those who look; 2: and those who slept were woken */
@@ -64,6 +77,8 @@ struct mt__segment {
     uint32_t viewed;          /* there has been a view: who sleeps has to look whether its holder died */
     struct mt__guard done;
     uint32_t done_count;
+    uint32_t deaths; /* of users that held a guard */
+    uint32_t again;  /* views whose holder died */
 
     /* orders other than FIFO: heap.c. Guarded by put */
     uint32_t used;   /* slots in the heap */
@@ -106,6 +121,8 @@ struct mt__store {
     void (*freed)(struct mt_queue *queue, uint64_t at); /* the message there is done with */
     void (*repair)(struct mt_queue *queue, const struct mt__guard *guard);
     uint32_t (*size)(const struct mt_queue *queue);
+    uint32_t (*put_count)(const struct mt_queue *queue);          /* messages that were put, ever */
+    uint32_t (*gone)(const struct mt_queue *queue);               /* ... that are neither there nor in a view, ever */
     int (*has_room)(const struct mt_queue *queue, uint32_t size); /* as it looks without the guard */
     int single; /* one guard for both sides, and so wakes that go to all */
 };
@@ -147,6 +164,32 @@ static inline uint32_t *mt__count(uint64_t *position)
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the count is the first half of a position");
+
+/* -- Intents: see status.c ----------------------------------------------------------------------------------------- */
+
+/* With the put guard: the message of that number is about to be put. */
+static inline void mt__aim_put(struct mt_queue *queue, uint32_t count)
+{
+    union mt__intent intent = {.both = queue->shared->putting};
+
+    intent.at = count;
+    mt__store64(&queue->shared->putting, intent.both);
+}
+
+/* With the get guard: messages are about to be taken, where so many are gone; or none will be in this section. */
+static inline void mt__aim_take(struct mt_queue *queue, int taking, uint32_t gone)
+{
+    union mt__intent intent = {.both = queue->shared->taking};
+
+    if (!taking && !intent.is_taking)
+        return;
+    intent.is_taking = taking != 0;
+    intent.at = gone;
+    mt__store64(&queue->shared->taking, intent.both);
+}
+
+/* A user has died in the guard, and what it guards has been mended. */
+void mt__count_lost(struct mt_queue *queue, const struct mt__guard *guard);
 
 /* -- view.c: messages that were got and are not done with. With the get guard held -------------------------------- */
 

@@ -167,8 +167,10 @@ int mt__view_bury(struct mt_queue *queue)
     know_self(queue);
     for (int i = 0; i < MT_QUEUE_VIEWS; i++) {
         struct mt__view_entry copy = queue->shared->views[i];
-        if (state_of(queue, i) == MT__VIEW_OUT && is_dead(queue, &copy))
+        if (state_of(queue, i) == MT__VIEW_OUT && is_dead(queue, &copy)) {
             set_state(queue, i, MT__VIEW_AGAIN);
+            __atomic_fetch_add(&queue->shared->again, 1, __ATOMIC_RELAXED);
+        }
         found |= state_of(queue, i) == MT__VIEW_AGAIN;
     }
     return found;

@@ -19,4 +19,10 @@ void mt__lock_reacquire(struct mt_lock *lock, const char *place);
 /* The lock has been acquired by other means than acquire's: so much for its order, if that is watched. */
 void mt__lock_tell_order(struct mt_lock *lock, const char *place);
 
+/* robust.c. Whether the caller holds it; and acquires it whatever happens to the caller: 0, -EOWNERDEAD: held;
+ * -ENOTRECOVERABLE: not held. */
+struct mt_robust;
+int mt__robust_is_mine(const struct mt_robust *robust);
+int mt__robust_reacquire(struct mt_robust *robust, const char *place);
+
 #endif

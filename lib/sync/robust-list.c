@@ -130,7 +130,7 @@ int mt__robust_by_turns(int (*try)(void *lock, const char *place), void *lock, s
     if (result != -EBUSY || wait->deadline == MT_NOWAIT)
         return result;
     wait->word = &never;
-    wait->flags = MT__WAIT_TIME;
+    wait->flags |= MT__WAIT_TIME;
     ended = mt__wait_begin(wait);
     if (ended)
         return ended;

@@ -26,6 +26,7 @@
  */
 #include "base/clock.h"
 #include "base/probe.h"
+#include "sync/lock.h"
 #include "sync/lockorder.h"
 #include "sync/robust-list.h"
 #include "task/deadlock.h"
@@ -57,7 +58,7 @@ int mt_robust_owner(const struct mt_robust *robust)
 }
 
 /* A fork's child holds nothing: the kernel would not hand it on, either. */
-static int is_mine(const struct mt_robust *robust)
+int mt__robust_is_mine(const struct mt_robust *robust)
 {
     return mt__here.thread && (uint32_t)mt_robust_owner(robust) == mt__here.thread;
 }
@@ -71,6 +72,12 @@ static int change(struct mt_robust *robust, uint32_t *from, uint32_t to)
 {
     return __atomic_compare_exchange_n(&robust->word, from, to, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
+
+struct wish {
+    mt_deadline deadline;
+    const char *place;
+    unsigned flags; /* of the wait */
+};
 
 /* -- Acquire ------------------------------------------------------------------------------------------------------ */
 
@@ -103,22 +110,25 @@ static int sleep_once(struct mt__wait *wait, uint32_t seen, uint32_t slept)
 
     if (result == -ETIMEDOUT && until < wait->deadline)
         result = 0;
-    return result || slept ? result : mt__deadlock_check(wait);
+    if (result || slept)
+        return result;
+    result = mt__deadlock_check(wait);
+    return wait->flags & MT__WAIT_NOCANCEL ? 0 : result; /* then it is only told of */
 }
 
 /* 0 and held, or the error. */
-static int acquire_by_sleeping(struct mt_robust *robust, mt_deadline deadline, const char *place, uint32_t owner,
-                               int64_t *waited)
+static int acquire_by_sleeping(struct mt_robust *robust, const struct wish *wish, uint32_t owner, int64_t *waited)
 {
+    const char *place = wish->place;
     struct mt__wait wait = {
         .word = &robust->word,
-        .flags = MT__WAIT_SHARED,
+        .flags = MT__WAIT_SHARED | wish->flags,
         .reason = MT_WAIT_LOCK,
         .owner = owner,
         .object = robust,
         .name = robust->name,
         .place = place,
-        .deadline = deadline,
+        .deadline = wish->deadline,
     };
     uint32_t slept = 0, seen;
     int result;
@@ -141,31 +151,32 @@ static int acquire_by_sleeping(struct mt_robust *robust, mt_deadline deadline, c
 }
 
 /* 0 and held, or the error: without what the last owner left. */
-static int take(struct mt_robust *robust, mt_deadline deadline, const char *place, int64_t *waited)
+static int take(struct mt_robust *robust, const struct wish *wish, int64_t *waited)
 {
     uint32_t seen;
 
     if (take_or_mark(robust, 0, 0, &seen))
         return 0;
-    if (deadline == MT_NOWAIT)
+    if (wish->deadline == MT_NOWAIT)
         return -EBUSY;
-    return acquire_by_sleeping(robust, deadline, place, seen & OWNER, waited);
+    return acquire_by_sleeping(robust, wish, seen & OWNER, waited);
 }
 
-static int acquire(struct mt_robust *robust, mt_deadline deadline, const char *place)
+static int acquire(struct mt_robust *robust, const struct wish *wish)
 {
+    const char *place = wish->place;
     struct mt__ordered ordered = {robust, robust->name, place, &robust->flags};
     int64_t waited = 0;
     int result = mt__self() ? mt__robust_ready() : -ENOMEM, died;
 
     if (result)
         return result;
-    if (is_mine(robust))
+    if (mt__robust_is_mine(robust))
         return mt__hook() ? -EBUSY : -EDEADLK; /* in a hub it may be another coroutine's */
-    if (MT__LOCKORDER && deadline != MT_NOWAIT)
+    if (MT__LOCKORDER && wish->deadline != MT_NOWAIT)
         mt__lockorder_wanted(&ordered);
     mt__robust_begin(links_of(robust), 0);
-    result = take(robust, deadline, place, &waited);
+    result = take(robust, wish, &waited);
     if (!result)
         mt__robust_link(links_of(robust), 0);
     mt__robust_end();
@@ -188,25 +199,39 @@ static int acquire(struct mt_robust *robust, mt_deadline deadline, const char *p
 
 static int try(void *lock, const char *place)
 {
-    return acquire(lock, MT_NOWAIT, place);
+    return acquire(lock, &(struct wish){.deadline = MT_NOWAIT, .place = place});
+}
+
+static int acquire_anywhere(struct mt_robust *robust, const struct wish *wish)
+{
+    struct mt__wait wait = {.flags = wish->flags,
+                            .reason = MT_WAIT_LOCK,
+                            .object = robust,
+                            .name = robust->name,
+                            .place = wish->place,
+                            .deadline = wish->deadline};
+
+    if (!mt__hook())
+        return acquire(robust, wish);
+    wait.owner = (uint32_t)mt_robust_owner(robust);
+    return mt__robust_by_turns(try, robust, &wait);
 }
 
 int mt__robust_acquire(struct mt_robust *robust, mt_deadline deadline, const char *place)
 {
-    struct mt__wait wait = {
-        .reason = MT_WAIT_LOCK, .object = robust, .name = robust->name, .place = place, .deadline = deadline};
+    return acquire_anywhere(robust, &(struct wish){.deadline = deadline, .place = place});
+}
 
-    if (!mt__hook())
-        return acquire(robust, deadline, place);
-    wait.owner = (uint32_t)mt_robust_owner(robust);
-    return mt__robust_by_turns(try, robust, &wait);
+int mt__robust_reacquire(struct mt_robust *robust, const char *place)
+{
+    return acquire_anywhere(robust, &(struct wish){MT_FOREVER, place, MT__WAIT_NOCANCEL});
 }
 
 /* -- Release ------------------------------------------------------------------------------------------------------ */
 
 int mt_robust_consistent(struct mt_robust *robust)
 {
-    if (!is_mine(robust))
+    if (!mt__robust_is_mine(robust))
         return -EPERM;
     if (!(__atomic_load_n(&robust->word, __ATOMIC_RELAXED) & DIED))
         return -EINVAL;
@@ -216,7 +241,7 @@ int mt_robust_consistent(struct mt_robust *robust)
 
 int mt_robust_release(struct mt_robust *robust)
 {
-    if (!is_mine(robust))
+    if (!mt__robust_is_mine(robust))
         return -EPERM;
     if (MT__PROBED(lock__released))
         MT__PROBE3(lock__released, robust, robust->name, mt__here.thread);

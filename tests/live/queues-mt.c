@@ -3,9 +3,12 @@
  * Queues by arrangement, with known numbers of messages and waits: "queues-mt NAME". The queue is called "jobs".
  */
 #include <linuxmt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CAPACITY 4
@@ -172,12 +175,37 @@ static void run_hungry(void)
     say_ready_and_join(spawn(get_5, "reader"));
 }
 
+static void die(int signal)
+{
+    kill(getpid(), SIGKILL);
+}
+
+/* A producer is killed while it writes its second message. */
+static void run_killed(void)
+{
+    char message[SIZE] = "";
+    pid_t pid;
+    make("jobs", CAPACITY, MT_QUEUE_FIFO);
+    pid = fork();
+    check(pid < 0, "fork");
+    if (!pid) {
+        void *nowhere = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        signal(SIGSEGV, die);
+        check(mt_queue_put(queue, message, sizeof message, MT_NOWAIT), "a put");
+        check(mt_queue_put(queue, nowhere, sizeof message, MT_NOWAIT), "a put from nowhere");
+    }
+    waitpid(pid, NULL, 0);
+    check(mt_queue_put(queue, message, sizeof message, MT_NOWAIT), "a put after that");
+    check(mt_queue_get(queue, message, sizeof message, MT_NOWAIT) < 0, "a get");
+    usleep(20 * PAUSE_US); /* mtrace looks every two milliseconds */
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } kinds[] = {
     {"full", run_full},           {"starved", run_starved}, {"batch", run_batch},   {"vain", run_vain},
-    {"processes", run_processes}, {"stuck", run_stuck},     {"hungry", run_hungry},
+    {"processes", run_processes}, {"stuck", run_stuck},     {"hungry", run_hungry}, {"killed", run_killed},
 };
 
 int main(int argc, char **argv)

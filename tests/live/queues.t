@@ -73,6 +73,10 @@ queues batch
 [ "$(get $jobs/put/calls)" = 10 ] && [ "$(get $jobs/put/messages)" = 100 ] && [ "$(get $jobs/get/calls)" = 2 ] && [ "$(get $jobs/get/messages)" = 60 ] &&
     [ "$(get $jobs/depth)" = 40 ] && [ "$(get $jobs/deepest)" = 100 ] && [ "$(get $jobs/got_total)" = 60 ]
 ok $? "batches: calls and messages, and what is left"
+queues killed
+[ "$(get $jobs/put_total)" = 2 ] && [ "$(get $jobs/got_total)" = 1 ] && [ "$(get $jobs/lost_put)" = 1 ] && [ "$(get $jobs/lost_got)" = 0 ] &&
+    [ "$(get $jobs/again)" = 0 ]
+ok $? "what a killed producer had begun is counted"
 queues vain
 [ "$(get $jobs/get/waits)" = 3 ] && [ "$(get $jobs/get/in_vain)" = 3 ] && [ "$(get $jobs/order)" = priority ] && [ "$(get $jobs/get/messages)" = 1 ] &&
     [ "$(get $jobs/put/messages)" = 2 ] && [ "$(get $jobs/depth)" = 1 ] && [ "$(get $jobs/put_total)" = 2 ] && [ "$(get $jobs/got_total)" = 1 ] &&

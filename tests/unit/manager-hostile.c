@@ -196,7 +196,7 @@ static void pack_noise(struct mt__pack *pack)
 
 static void pack_name(struct mt__pack *pack)
 {
-    char name[3] = {'a', (char)('0' + random_below(8)), 0};
+    char name[3] = {'a', (char)('0' + random_below(MT__MANAGED_KINDS - 1)), 0};
 
     mt__pack_text(pack, name);
 }
@@ -217,6 +217,9 @@ static const struct {
     [MT__MANAGED_NAMESPACE] = {MT__OP_DICT_SET,
                                MT__OP_DICT_ITEMS,
                                {"kv", "k", "k8", "kv", "k1vv", "k", "k", "", "", "1"}},
+    [MT__MANAGED_COND] = {MT__OP_COND_WAIT, MT__OP_COND_NOTIFY, {"", "4"}},
+    [MT__MANAGED_BARRIER] = {MT__OP_BARRIER_WAIT, MT__OP_BARRIER_STATE, {"", "1", ""}},
+    [MT__MANAGED_RWLOCK] = {MT__OP_RW_ACQUIRE, MT__OP_RW_RELEASE, {"1", "", "1"}},
 };
 
 static void pack_part(struct mt__pack *pack, char part)
@@ -291,7 +294,7 @@ static unsigned pack_request(struct mt__pack *pack)
         kind = random_below(30) ? 1 + random_below(MT__MANAGED_KINDS - 1) : random_below(256);
         mt__pack_u8(pack, kind);
         if (random_below(8)) /* mostly the same name for the same kind */
-            mt__pack_value(pack, (char[]){'a', (char)('0' + (kind - 1) % 8)}, 2);
+            mt__pack_value(pack, (char[]){'a', (char)('0' + (kind - 1) % (MT__MANAGED_KINDS - 1))}, 2);
         else
             pack_name(pack);
         if (kind == MT__MANAGED_QUEUE && random_below(8)) {
@@ -299,7 +302,7 @@ static unsigned pack_request(struct mt__pack *pack)
             mt__pack_u32(pack, random_below(2) ? random_below(50) : UINT32_MAX - random_below(3));
             mt__pack_u32(pack, random_below(2) ? random_below(500) : UINT32_MAX - random_below(3));
             mt__pack_u64(pack, random_below(2) ? 0 : (uint64_t)random_below(1000) << random_below(60));
-        } else if (kind == MT__MANAGED_SEM && random_below(8)) {
+        } else if ((kind == MT__MANAGED_SEM || kind == MT__MANAGED_BARRIER) && random_below(8)) {
             mt__pack_u32(pack, random_below(3));
         }
     } else {
@@ -323,7 +326,7 @@ static void say_taken(struct mt_conn *conn)
 
 static int hands_over(unsigned op)
 {
-    return op == MT__OP_GET || op == MT__OP_ACQUIRE || op == MT__OP_SEM_ACQUIRE;
+    return op == MT__OP_GET || op == MT__OP_ACQUIRE || op == MT__OP_SEM_ACQUIRE || op == MT__OP_RW_ACQUIRE;
 }
 
 /* Talks until it is sent away, or has enough, or goes in the middle. */

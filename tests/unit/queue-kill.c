@@ -193,12 +193,20 @@ static struct sums balance(const struct arena *arena)
 static void check_ledger(const struct arena *arena, const char *what, int rounds)
 {
     struct sums sums = balance(arena);
+    struct mt_queue_status status;
 
+    assert_int_equal(mt_queue_status(arena->queue, &status), 0);
     print_message(
         "%s, %d rounds: put %ld + %ld that killed putters had under way = got %ld + lost %ld; %ld came again; "
-        "killed: %d putters, %d getters, %d viewers; torn %d, stuck %d, failed %d\n",
+        "killed: %d putters, %d getters, %d viewers; torn %d, stuck %d, failed %d; "
+        "the queue itself counts %u killed in it: %u begun and not put, %u taken and not returned, %u got again\n",
         what, rounds, sums.put, sums.unsure, sums.got, sums.lost, sums.twice, arena->killed[PUTTER],
-        arena->killed[GETTER], arena->killed[VIEWER], ledger->torn, ledger->stuck, ledger->failed);
+        arena->killed[GETTER], arena->killed[VIEWER], ledger->torn, ledger->stuck, ledger->failed, status.deaths,
+        status.lost_put, status.lost_got, status.again);
+    assert_int_equal(status.put, sums.put + sums.unsure);
+    assert_true(status.lost_put <= (uint32_t)arena->killed[PUTTER]);
+    assert_true(status.lost_got <= sums.lost); /* the others died on their way back from the call */
+    assert_true(status.deaths >= status.lost_put + status.lost_got);
     assert_int_equal(ledger->torn, 0);
     assert_int_equal(ledger->stuck, 0);
     assert_int_equal(ledger->failed, 0);

@@ -36,16 +36,18 @@ static json_t *known(const struct model_queue *queue, json_t *value)
 static json_t *queue_json(const struct model *model, const struct model_queue *queue)
 {
     static const char *const orders[] = {"fifo", "lifo", "priority"};
-    return json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-                     json_text_or_null(queue->name), "inode", json_number(queue->inode), "order",
-                     (unsigned)queue->order < 3 ? orders[queue->order] : "?", "capacity", (json_int_t)queue->capacity,
-                     "message_max", known(queue, json_integer(queue->message_max)), "depth",
-                     known(queue, json_integer(queue->depth)), "deepest", json_number(queue->deepest), "mean",
-                     known(queue, json_real(queue->mean)), "full", known(queue, json_real(queue->full)), "empty",
-                     known(queue, json_real(queue->empty)), "closed", known(queue, json_boolean(queue->closed)),
-                     "put_total", known(queue, json_integer(queue->put_total)), "got_total",
-                     known(queue, json_integer(queue->got_total)), "put", side_json(model, &queue->sides[QUEUE_PUT]),
-                     "get", side_json(model, &queue->sides[QUEUE_GET]));
+    return json_pack(
+        "{s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+        json_text_or_null(queue->name), "inode", json_number(queue->inode), "order",
+        (unsigned)queue->order < 3 ? orders[queue->order] : "?", "capacity", (json_int_t)queue->capacity, "message_max",
+        known(queue, json_integer(queue->message_max)), "depth", known(queue, json_integer(queue->depth)), "deepest",
+        json_number(queue->deepest), "mean", known(queue, json_real(queue->mean)), "full",
+        known(queue, json_real(queue->full)), "empty", known(queue, json_real(queue->empty)), "closed",
+        known(queue, json_boolean(queue->closed)), "put_total", known(queue, json_integer(queue->put_total)),
+        "got_total", known(queue, json_integer(queue->got_total)), "lost_put",
+        known(queue, json_integer(queue->lost_put)), "lost_got", known(queue, json_integer(queue->lost_got)), "again",
+        known(queue, json_integer(queue->again)), "put", side_json(model, &queue->sides[QUEUE_PUT]), "get",
+        side_json(model, &queue->sides[QUEUE_GET]));
 }
 
 json_t *json_queues(const struct model *model)

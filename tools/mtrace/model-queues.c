@@ -143,6 +143,9 @@ static bool add_look(struct model *model, const struct queues_look *look)
     queue->closed = look->now.closed;
     queue->put_total = look->now.put;
     queue->got_total = look->now.got;
+    queue->lost_put = look->now.lost_put;
+    queue->lost_got = look->now.lost_got;
+    queue->again = look->now.again;
     queue->full = (double)look->full_ns / ns;
     queue->empty = (double)look->empty_ns / ns;
     queue->mean = look->depth_ns / ns;

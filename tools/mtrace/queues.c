@@ -69,6 +69,9 @@ bool queues_decode(const struct mt__segment *head, struct queues_state *state)
         !head->capacity || head->capacity > INT32_MAX / 2 || head->message_max > INT32_MAX / 2)
         return false;
     state->closed = head->closed;
+    state->lost_put = (union mt__intent){.both = head->putting}.lost;
+    state->lost_got = (union mt__intent){.both = head->taking}.lost;
+    state->again = head->again;
     return head->order == MT_QUEUE_FIFO ? decode_ring(head, state) : decode_heap(head, state);
 }
 

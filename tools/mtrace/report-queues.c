@@ -71,6 +71,9 @@ static void print_queue(const struct report *report, const struct model_queue *q
                 "%u got\n",
                 queue->depth, queue->mean, (unsigned long long)queue->deepest, format_share(queue->full),
                 format_share(queue->empty), queue->put_total, queue->got_total);
+    if (queue->looks)
+        fprintf(file, "    lost with killed users: %u being put, %u being got; %u got again\n", queue->lost_put,
+                queue->lost_got, queue->again);
     else
         fprintf(file, "    at most %llu; it was gone before mtrace could look at its memory\n",
                 (unsigned long long)queue->deepest);
