@@ -26,7 +26,7 @@ EXTRA_DIST += $(LONG_TESTS)
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
 UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
-	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
+	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/exit-wake %D%/unit/future %D%/unit/generator \
 	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hubtimers %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
 	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
@@ -92,6 +92,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_future_SOURCES = %D%/unit/future.c %D%/unit/unit.h
 %C%_unit_future_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_future_LDADD = $(UNIT_LIBS)
+%C%_unit_exit_wake_SOURCES = %D%/unit/exit-wake.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_exit_wake_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_exit_wake_LDADD = $(UNIT_LIBS)
 %C%_unit_hub_SOURCES = %D%/unit/hub.c %D%/unit/unit.h
 %C%_unit_hub_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_hub_LDADD = $(UNIT_LIBS)

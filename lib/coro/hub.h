@@ -11,7 +11,7 @@
  *   dead      its body has returned; whoever runs next buries it, since nobody can free the stack he stands on
  *
  * Nobody schedules: who leaves takes the next one off the ready list and switches to it. When the list is empty, or
- * BUDGET switches have gone by, there is a turn: the loop submits what has gathered, reaps what is done, and timers
+ * MT__BUDGET switches have gone by, there is a turn: the loop submits what has gathered, reaps what is done, and timers
  * expire. With nothing ready the turn sleeps, on the stack of whoever left last.
  */
 #ifndef CORO_HUB_H
@@ -24,6 +24,9 @@
 #include "wait/wait.h"
 
 #include <poll.h>
+
+#define MT__BUDGET   64        /* switches, or as many as were ready, between two turns */
+#define MT__PATIENCE MT_MS(50) /* the first time */
 
 struct mt__hub;
 struct mt__coro;
@@ -187,6 +190,7 @@ struct mt__coro {
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
     uint32_t is_killed;
+    uint32_t *owed;          /* the shared word whose wake has made it ready; NULL once it runs */
     struct mt__stack *stack; /* NULL: the thread's own */
     struct mt__parked waits_to_start;
 };
@@ -245,6 +249,7 @@ struct mt__hub {
     int futex_by_loop;
     mt_deadline patience; /* how long it sleeps without a look at whether it is stuck */
     int ending;
+    int in_turn;
     uint64_t switches, turns; /* the monitor looks at them */
     uint64_t sleeps;
     uint64_t submitted, completed; /* operations of the loop */
@@ -263,6 +268,8 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 /* For a signal handler, which has run in this thread: the next turn ends one of the waits with these flags. */
 MT__SEAM void mt__hub_interrupt(unsigned flags);
 void mt__hub_bury(struct mt__coro *corpse);
+void mt__hub_read_letters(struct mt__hub *hub);
+extern const struct mt__hook mt__hub_hook;
 
 void mt__told_switch(const struct mt__coro *from, const struct mt__coro *to, int ended); /* tell.c */
 
@@ -344,6 +351,7 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
 void mt__park_arm_new(struct mt__hub *hub, int all); /* all: not only those that have been there for a turn */
 void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
 void mt__park_disarm_all(struct mt__hub *hub);
+void mt__park_give_up_shared(struct mt__hub *hub); /* also of those that wait */
 void mt__park_forget_arms(struct mt__hub *hub);
 int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
 
