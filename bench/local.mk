@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers. bench/connections has
-# no peer: it shows that a million connections leave nothing behind.
-BENCHES = bench/connections bench/coro bench/lock bench/patch bench/pool bench/process bench/queue bench/sleepers bench/sync \
+# "make bench" builds them; "bench/run TOPIC..." in the build folder runs them beside their peers. bench/connections and
+# bench/switches have no peers: they show that a million connections, and a hundred million switches, leave nothing behind.
+BENCHES = bench/connections bench/coro bench/lock bench/patch bench/pool bench/process bench/queue bench/sleepers bench/switches bench/sync \
 	bench/thread bench/threadpool bench/trace
 if HAVE_URING
 BENCHES += bench/echo bench/echo-server
@@ -80,6 +80,9 @@ bench_process_LDFLAGS = $(BENCH_LINK)
 bench_sleepers_CFLAGS = $(AM_CFLAGS) -O2
 bench_sleepers_LDADD = liblinuxmt.la
 bench_sleepers_LDFLAGS = $(BENCH_LINK)
+bench_switches_CFLAGS = $(AM_CFLAGS) -O2
+bench_switches_LDADD = liblinuxmt.la
+bench_switches_LDFLAGS = $(BENCH_LINK)
 bench_sync_CPPFLAGS = $(AM_CPPFLAGS) $(NSYNC_CPPFLAGS)
 bench_sync_CFLAGS = $(AM_CFLAGS) -O2
 bench_sync_LDADD = liblinuxmt.la $(NSYNC_LIBS) -lpthread

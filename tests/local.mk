@@ -26,9 +26,10 @@ EXTRA_DIST += $(LONG_TESTS)
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
 UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
-	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event %D%/unit/future %D%/unit/generator \
-	%D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener \
-	%D%/unit/local %D%/unit/lock %D%/unit/lockorder %D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
+	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
+	%D%/unit/exit-wake %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hubtimers \
+	%D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lockorder \
+	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
@@ -93,9 +94,15 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_future_SOURCES = %D%/unit/future.c %D%/unit/unit.h
 %C%_unit_future_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_future_LDADD = $(UNIT_LIBS)
+%C%_unit_exit_wake_SOURCES = %D%/unit/exit-wake.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_exit_wake_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_exit_wake_LDADD = $(UNIT_LIBS)
 %C%_unit_hub_SOURCES = %D%/unit/hub.c %D%/unit/unit.h
 %C%_unit_hub_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_hub_LDADD = $(UNIT_LIBS)
+%C%_unit_hubtimers_SOURCES = %D%/unit/hubtimers.c %D%/unit/unit.h
+%C%_unit_hubtimers_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_hubtimers_LDADD = $(UNIT_LIBS)
 %C%_unit_idle_SOURCES = %D%/unit/idle.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_idle_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_idle_LDADD = $(UNIT_LIBS)

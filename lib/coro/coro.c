@@ -308,6 +308,7 @@ static struct mt__coro *make_again(struct mt__hub *hub, struct mt__coro *coro, c
     coro->greenlets = NULL;
     coro->started = coro->inside = 0;
     coro->is_killed = 0;
+    coro->owed = NULL;
     coro->pthread = NULL;
     mt__task_again(coro->task, MT_COROUTINE, name);
     return coro;

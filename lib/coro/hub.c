@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hub of a thread: who runs next, the turn, and the hub's beginning and end. coro/hub.h has the whole of it.
+ * The hub of a thread: who runs next, and the turn. coro/hub.h has the whole of it; beginning and end are in
+ * coro/hub-life.c.
  *
  * Between the hub and other threads there are the letters and one flag, and no letter is overlooked: the hub sets
  * `sleeping` and then looks for letters; a writer leaves his letter and then looks at `sleeping`. Both are sequentially
@@ -11,15 +12,6 @@
 #include "coro/monitor.h"
 #include "coro/tell.h"
 
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#define BUDGET        64 /* switches, or as many as were ready, between two turns */
-#define PATIENCE      MT_MS(50)
 #define SETTLE        8 /* turns: one does, but for a helper that is just leaving its letter */
 #define PATIENCE_MOST MT_SEC(10)
 #define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
@@ -43,7 +35,7 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub)
     struct mt__coro *next;
 
     if (!hub->budget--) {
-        hub->budget = hub->ready_count > BUDGET ? (unsigned)hub->ready_count : BUDGET;
+        hub->budget = hub->ready_count > MT__BUDGET ? (unsigned)hub->ready_count : MT__BUDGET;
         turn(hub, 0);
     }
     while (!(next = mt__hub_take(hub)))
@@ -55,7 +47,7 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub)
 
 /* -- The turn ----------------------------------------------------------------------------------------------------- */
 
-static void read_letters(struct mt__hub *hub)
+void mt__hub_read_letters(struct mt__hub *hub)
 {
     struct mt__coro *killed, *next;
     struct mt__arm *arm, *next_arm;
@@ -165,7 +157,7 @@ static void sleep_in_loop(struct mt__hub *hub)
     hub->loop->turn(hub, until);
     __atomic_store_n(&hub->letters.sleeping, 0, __ATOMIC_SEQ_CST);
     if (hub->ready || stuck_at > mt_now()) {
-        hub->patience = PATIENCE;
+        hub->patience = MT__PATIENCE;
     } else {
         hub->patience = hub->patience * 2 < PATIENCE_MOST ? hub->patience * 2 : PATIENCE_MOST;
         mt__hub_stuck(hub);
@@ -203,8 +195,9 @@ static void watch_root(struct mt__hub *hub)
 
 static void turn(struct mt__hub *hub, int idle)
 {
+    hub->in_turn = 1;
     mt__monitor_beat(hub);
-    read_letters(hub);
+    mt__hub_read_letters(hub);
     mt__park_arm_new(hub, idle);
     if (idle) {
         watch_root(hub);
@@ -215,9 +208,10 @@ static void turn(struct mt__hub *hub, int idle)
     else
         hub->loop->turn(hub, MT_NOWAIT);
     interrupt_one(hub);
-    read_letters(hub);
+    mt__hub_read_letters(hub);
     expire(hub);
     mt__tell_turn(hub);
+    hub->in_turn = 0;
 }
 
 /* -- The way to wait ---------------------------------------------------------------------------------------------- */
@@ -232,158 +226,10 @@ static void yield(void)
     mt__record_state(hub->current->task->record, MT_RUNNING);
 }
 
-static const struct mt__hook hook = {
+const struct mt__hook mt__hub_hook = {
     .park = mt__park_word,
     .park_any = mt__park_any,
     .unpark = mt__unpark,
     .poll = mt__park_poll,
     .yield = yield,
 };
-
-/* -- Beginning and end -------------------------------------------------------------------------------------------- */
-
-static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-
-/* In the child of a fork only what called it lives. Its ring is the parent's too, so it gets a loop of its own. */
-static void forked(void)
-{
-    struct mt__hub *hub = mt__hub;
-
-    mt__coro_forked(hub);
-    if (!hub)
-        return;
-    hub->loop->close(hub, 1);
-    mt__helpers_close(hub, 1);
-    mt__sys(SYS_close, hub->letters.bell);
-    hub->letters = (struct mt__letters){.bell = eventfd(0, EFD_CLOEXEC)};
-    hub->ready = NULL;
-    hub->ready_last = &hub->ready;
-    hub->ready_count = 0;
-    hub->living = hub->current == &hub->root ? NULL : hub->current;
-    if (hub->living) {
-        hub->living->living_link = &hub->living;
-        hub->living->next_living = NULL;
-    }
-    hub->living_count = hub->living != NULL;
-    memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
-    hub->table.count = hub->table.shared = 0;
-    hub->new_links = hub->aged_links = NULL;
-    mt__park_forget_arms(hub);
-    hub->timers.count = 0;
-    hub->ops = 0;
-    hub->root_cancel.word = NULL;
-    if (hub->current != &hub->root)
-        hub->root.parked = NULL;
-    hub->tid = (uint32_t)mt__sys(SYS_gettid);
-    if (hub->loop->open(hub) && (hub->loop = &mt__loop_epoll)->open(hub)) {
-        mt__hook_set(NULL); /* no descriptors to be had: it waits as a plain thread does */
-        mt__at_end = NULL;
-        mt__hub = NULL;
-        return;
-    }
-    hub->futex_by_loop = hub->loop->has_futex(hub);
-}
-
-static void prepare(void)
-{
-    pthread_atfork(NULL, NULL, forked);
-}
-
-static void free_hub(struct mt__hub *hub)
-{
-    struct mt__arm *next;
-
-    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = next) {
-        next = chunk->next;
-        free(chunk);
-    }
-    mt__timers_free(&hub->timers);
-    free(hub->table.buckets);
-    if (hub->letters.bell >= 0)
-        mt__sys(SYS_close, hub->letters.bell);
-    free(hub);
-}
-
-static void kill_all(struct mt__hub *hub)
-{
-    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
-        mt__coro_kill_here(hub, coro);
-}
-
-/* The thread ends: what still runs in it is killed and awaited, for it stands on memory of this thread; and so are the
- * arms, for each may have taken a wake that has to be passed on. */
-static void end(void)
-{
-    struct mt__hub *hub = mt__hub;
-
-    hub->ending = 1;
-    while (hub->living_count) {
-        struct mt__parked parked = {0};
-        kill_all(hub); /* each time: one may have spawned more in its cleanup */
-        hub->root.parked = NULL;
-        mt__park_pause(hub, &parked, mt_after(SLICE));
-    }
-    for (int i = 0; hub->armed; i++) {
-        if (i)
-            mt__park_disarm_all(hub);
-        hub->loop->turn(hub, i ? mt_after(SLICE) : MT_NOWAIT);
-        read_letters(hub);
-    }
-    mt__hook_set(NULL);
-    mt__at_end = NULL;
-    mt__monitor_leave(hub);
-    mt__coro_free_spare(hub);
-    mt__helpers_close(hub, 0);
-    read_letters(hub);
-    hub->loop->close(hub, 0);
-    mt__hub = NULL;
-    free_hub(hub);
-}
-
-static int open_loop(struct mt__hub *hub)
-{
-    int error;
-
-    hub->loop = mt__loop_choose();
-    hub->letters.bell = (int)mt__sys(SYS_eventfd2, 0, EFD_CLOEXEC);
-    if (hub->letters.bell < 0)
-        return hub->letters.bell;
-    error = hub->loop->open(hub);
-    if (!error)
-        hub->futex_by_loop = hub->loop->has_futex(hub);
-    return error;
-}
-
-struct mt__hub *mt__hub_here(int *error)
-{
-    struct mt_task *task;
-    struct mt__hub *hub = mt__hub;
-
-    if (hub)
-        return hub;
-    pthread_once(&prepared, prepare);
-    task = mt__self();
-    hub = task ? mt__alloc(sizeof *hub) : NULL;
-    *error = hub ? 0 : -ENOMEM;
-    if (!hub)
-        return NULL;
-    hub->root.task = task;
-    hub->root.id = mt__here.id;
-    hub->root.hub = hub;
-    hub->current = &hub->root;
-    hub->ready_last = &hub->ready;
-    hub->budget = BUDGET;
-    hub->patience = PATIENCE;
-    hub->tid = mt__here.id;
-    *error = open_loop(hub);
-    if (*error) {
-        free_hub(hub);
-        return NULL;
-    }
-    mt__stack_watch();
-    mt__hub = hub;
-    mt__at_end = end;
-    mt__hook_set(&hook);
-    mt__monitor_enter(hub);
-    return hub;
-}

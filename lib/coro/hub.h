@@ -11,7 +11,7 @@
  *   dead      its body has returned; whoever runs next buries it, since nobody can free the stack he stands on
  *
  * Nobody schedules: who leaves takes the next one off the ready list and switches to it. When the list is empty, or
- * BUDGET switches have gone by, there is a turn: the loop submits what has gathered, reaps what is done, and timers
+ * MT__BUDGET switches have gone by, there is a turn: the loop submits what has gathered, reaps what is done, and timers
  * expire. With nothing ready the turn sleeps, on the stack of whoever left last.
  */
 #ifndef CORO_HUB_H
@@ -25,6 +25,9 @@
 
 #include <poll.h>
 
+#define MT__BUDGET   64        /* switches, or as many as were ready, between two turns */
+#define MT__PATIENCE MT_MS(50) /* the first time */
+
 struct mt__hub;
 struct mt__coro;
 struct mt__parked;
@@ -33,15 +36,29 @@ struct mt__parked;
 
 struct mt__timer {
     mt_deadline at;
-    size_t place; /* in the heap, from 1; 0: not in it */
+    uint32_t place; /* in the heap or the run, from 1; 0: in none */
+    uint32_t run;   /* which, from 1; 0: it is in the heap */
     struct mt__parked *parked;
 };
 
-struct mt__timers {
-    struct mt__heap_entry *heap; /* from 1 */
-    size_t count, room;
+#define MT__RUNS 4
+
+struct mt__run {
+    struct mt__timer_entry *ring;
+    uint32_t room, head, tail; /* room: a power of two; the others go on and on */
+    uint32_t count;            /* of those between them that are still to come */
+    mt_deadline last;
 };
 
+struct mt__timers {
+    struct mt__timer_entry *heap;
+    size_t in_heap, room;
+    struct mt__run runs[MT__RUNS];
+    mt_deadline first[MT__RUNS]; /* of each; MT_FOREVER: it is empty */
+    size_t count;                /* of all */
+};
+
+void mt__timers_clear(struct mt__timers *timers);                       /* to begin with, and to forget all */
 int mt__timers_add(struct mt__timers *timers, struct mt__timer *timer); /* 0 or -ENOMEM */
 void mt__timers_remove(struct mt__timers *timers, struct mt__timer *timer);
 mt_deadline mt__timers_first(const struct mt__timers *timers);                    /* MT_FOREVER: there is none */
@@ -173,6 +190,7 @@ struct mt__coro {
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
     uint32_t is_killed;
+    uint32_t *owed;          /* the shared word whose wake has made it ready; NULL once it runs */
     struct mt__stack *stack; /* NULL: the thread's own */
     struct mt__parked waits_to_start;
 };
@@ -231,6 +249,7 @@ struct mt__hub {
     int futex_by_loop;
     mt_deadline patience; /* how long it sleeps without a look at whether it is stuck */
     int ending;
+    int in_turn;
     uint64_t switches, turns; /* the monitor looks at them */
     uint64_t sleeps;
     uint64_t submitted, completed; /* operations of the loop */
@@ -249,6 +268,8 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 /* For a signal handler, which has run in this thread: the next turn ends one of the waits with these flags. */
 MT__SEAM void mt__hub_interrupt(unsigned flags);
 void mt__hub_bury(struct mt__coro *corpse);
+void mt__hub_read_letters(struct mt__hub *hub);
+extern const struct mt__hook mt__hub_hook;
 
 void mt__told_switch(const struct mt__coro *from, const struct mt__coro *to, int ended); /* tell.c */
 
@@ -274,6 +295,15 @@ static inline struct mt__coro *mt__hub_take(struct mt__hub *hub)
     return coro;
 }
 
+#define MT__READY_MANY 256 /* more than these are not in the caches any more when it is their turn */
+
+/* The lines of one that are touched when it goes on, from its innermost frames to its task. */
+static inline void mt__hub_fetch(const struct mt__coro *coro)
+{
+    for (int line = -8; line < 7; line++)
+        __builtin_prefetch((const char *)coro + line * 64, 1);
+}
+
 /* The current one leaves, being parked, on the ready list, or dead (corpse, itself). Returns when it is its turn again;
  * for the dead never. Inline as each return behind a switch is mispredicted, which takes longer than the switch. */
 static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *hub, struct mt__coro *corpse)
@@ -284,6 +314,8 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
     if (next && hub->budget && !(next == &hub->root && hub->stale)) {
         hub->budget--;
         mt__hub_take(hub);
+        if (hub->ready_count > MT__READY_MANY) /* of 1,000,000 each starts and ends 0.4 us sooner by it */
+            mt__hub_fetch(hub->ready);
     } else {
         next = mt__hub_turn(hub);
     }
@@ -319,6 +351,7 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
 void mt__park_arm_new(struct mt__hub *hub, int all); /* all: not only those that have been there for a turn */
 void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
 void mt__park_disarm_all(struct mt__hub *hub);
+void mt__park_give_up_shared(struct mt__hub *hub); /* also of those that wait */
 void mt__park_forget_arms(struct mt__hub *hub);
 int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
 

@@ -129,6 +129,8 @@ static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
 
     if (link) {
         link->arm = NULL;
+        if (result == 0 && arm->flags & MT__WAIT_SHARED)
+            link->parked->coro->owed = arm->word;
         mt__parked_end(hub, link->parked, 0);
     } else {
         hub->stale--;
@@ -162,6 +164,18 @@ void mt__park_disarm_all(struct mt__hub *hub)
         for (int i = 1; i < ARMS; i++)
             if (chunk[i].word && !chunk[i].link)
                 cancel(hub, &chunk[i]);
+}
+
+void mt__park_give_up_shared(struct mt__hub *hub)
+{
+    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
+        for (int i = 1; i < ARMS; i++) {
+            struct mt__arm *arm = &chunk[i];
+            if (!arm->word || !arm->link || !(arm->flags & MT__WAIT_SHARED))
+                continue;
+            arm->link->arm = NULL;
+            disarm(hub, arm);
+        }
 }
 
 /* In a fork's child nothing is under way. */
@@ -317,6 +331,7 @@ static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struc
     hub->current->parked = parked;
     mt__tell_park(hub->current, parked);
     mt__hub_leave(hub, NULL);
+    hub->current->owed = NULL;
     return parked->result;
 }
 
@@ -410,6 +425,8 @@ unsigned mt__unpark(uint32_t *word, unsigned n)
         while (next && next->parked == link->parked) /* they go with it */
             next = next->next;
         found++;
+        if (link->flags & MT__WAIT_SHARED)
+            link->parked->coro->owed = word;
         mt__parked_end(hub, link->parked, 0);
     }
     return found;

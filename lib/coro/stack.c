@@ -3,7 +3,11 @@
  * Stacks of coroutines: cut out of large reservations, each with a guard page at its lower end, and used again.
  *
  * Reserved is not used: a page is there when it is first touched, and stays when the stack goes back to the pool, so
- * that the next one starts warm. A pool that holds more than KEEP stacks gives the pages of the rest back.
+ * that the next one starts warm. A pool that holds KEEP such stacks and BATCH more gives the pages of BATCH back at
+ * once: those are on a list of their own, `cold`, and are taken last.
+ *
+ * New ones are made some ahead, so that the kernel is asked for the guards and the first pages of several at once: one
+ * for each AHEAD that there are, up to BATCH. So those pages that nobody uses yet are at most an AHEADth of all.
  *
  * A stack is a power of two and aligned to it, so that its descriptor is found from any address in it. Reservations
  * double in size, up to SLAB_MOST: a million stacks are a few dozen mappings. Where the kernel has MADV_GUARD_INSTALL
@@ -16,6 +20,7 @@
  */
 #include "coro/stack.h"
 #include "base/mini.h"
+#include "coro/advise.h"
 
 #include <errno.h>
 #include <linuxmt/greenlet.h>
@@ -47,14 +52,18 @@
 #define SLAB_MOST      ((size_t)4 << 30)
 #define SLABS          4096
 #define KEEP           1024
+#define BATCH          64
+#define AHEAD          16
 #define COLOUR         128
 #define COLOURS        12
 
 struct class
 {
-    struct mt__stack *free;
+    struct mt__stack *free; /* `kept` of them, warm */
+    struct mt__stack *cold; /* but for the page of the descriptor */
     size_t kept;
-    char *fresh, *fresh_end; /* of the newest reservation: not cut yet */
+    char *fresh, *ready, *fresh_end; /* of the newest reservation: not cut yet, and up to where guarded */
+    size_t made;                     /* how many have been guarded */
     size_t next_slab;
     unsigned colour;
 };
@@ -117,7 +126,7 @@ static int grow(struct class *class, size_t size)
         start = reserve(length = size, size);
     if (!start)
         return -ENOMEM;
-    class->fresh = start;
+    class->fresh = class->ready = start;
     class->fresh_end = start + length;
     class->next_slab = length < SLAB_MOST ? length * 2 : length;
     mt__slabs[slab_count] = (struct slab){start, start + length, size};
@@ -125,24 +134,64 @@ static int grow(struct class *class, size_t size)
     return 0;
 }
 
-static int protect(char *page, size_t size)
+/* Guards at the lower ends of `count` stacks from `start` on. How many there are now; none: *error. */
+static unsigned protect(char *start, size_t size, unsigned count, size_t page, int *error)
 {
+    struct iovec guards[BATCH];
+    unsigned done;
+
+    for (unsigned i = 0; i < count; i++)
+        guards[i] = (struct iovec){start + i * size, page};
     if (!__atomic_load_n(&guards_by_mprotect, __ATOMIC_RELAXED)) {
-        long result = mt__sys(SYS_madvise, page, size, MADV_GUARD_INSTALL);
-        if (result != -EINVAL)
-            return (int)result;
+        done = mt__advise(guards, count, MADV_GUARD_INSTALL, error);
+        if (done || *error != -EINVAL)
+            return done;
         __atomic_store_n(&guards_by_mprotect, 1, __ATOMIC_RELAXED);
     }
-    return (int)mt__sys(SYS_mprotect, page, size, PROT_NONE);
+    *error = (int)mt__sys(SYS_mprotect, start, page, PROT_NONE); /* not ahead: mappings are scarce */
+    return *error == 0;
 }
 
-/* The page at its upper end is touched next, and to ask for it costs less than the fault (Linux 5.14). Without it, or
- * memory, the fault comes. */
-static void ask_for(char *page, size_t size)
+/* The pages at their upper ends are touched next, and to ask for them costs less than the faults (Linux 5.14). Without
+ * that, or memory, the faults come. */
+static void ask_for_tops(char *start, size_t size, unsigned count, size_t page)
 {
-    if (!__atomic_load_n(&pages_by_fault, __ATOMIC_RELAXED) &&
-        mt__sys(SYS_madvise, page, size, MADV_POPULATE_WRITE) == -EINVAL)
+    struct iovec tops[BATCH] = {0};
+    int error = 0;
+
+    if (__atomic_load_n(&pages_by_fault, __ATOMIC_RELAXED))
+        return;
+    for (unsigned i = 0; i < count; i++)
+        tops[i] = (struct iovec){start + (i + 1) * size - page, page};
+    if (mt__advise(tops, count, MADV_POPULATE_WRITE, &error) < count && error == -EINVAL)
         __atomic_store_n(&pages_by_fault, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned how_many_ahead(const struct class *class, size_t size)
+{
+    size_t count = class->made / AHEAD, left = (size_t)(class->fresh_end - class->fresh) / size;
+
+    if (count > BATCH)
+        count = BATCH;
+    if (count > left)
+        count = left;
+    return count ? (unsigned)count : 1;
+}
+
+static int make_ready(struct class *class, size_t size, size_t page)
+{
+    unsigned count;
+    int error = 0;
+
+    if (class->fresh == class->fresh_end && (error = grow(class, size)) != 0)
+        return error;
+    count = protect(class->fresh, size, how_many_ahead(class, size), page, &error);
+    if (!count)
+        return error;
+    ask_for_tops(class->fresh, size, count, page);
+    class->made += count;
+    class->ready = class->fresh + count * size;
+    return 0;
 }
 
 static struct mt__stack *cut(struct class *class, size_t size, int *error)
@@ -151,14 +200,10 @@ static struct mt__stack *cut(struct class *class, size_t size, int *error)
     struct mt__stack *stack;
     char *start;
 
-    if (class->fresh == class->fresh_end && (*error = grow(class, size)) != 0)
+    if (class->fresh == class->ready && (*error = make_ready(class, size, page)) != 0)
         return NULL;
     start = class->fresh;
-    *error = protect(start, page);
-    if (*error)
-        return NULL;
     class->fresh += size;
-    ask_for(start + size - page, page);
     stack = (struct mt__stack *)(start + size - sizeof *stack - class->colour++ % COLOURS * COLOUR);
     stack->low = start + page;
     stack->size = size;
@@ -167,12 +212,6 @@ static struct mt__stack *cut(struct class *class, size_t size, int *error)
 }
 
 /* -- Taking and giving -------------------------------------------------------------------------------------------- */
-
-/* Changed under the guard; the one look at it without the guard is only a guess at whether there are enough. */
-static void count(struct class *class, long more)
-{
-    __atomic_store_n(&class->kept, class->kept + (size_t)more, __ATOMIC_RELAXED);
-}
 
 /* In the child of a fork its holder may be a thread of the parent. What that has half done is one stack less. */
 static void forked(void)
@@ -201,7 +240,10 @@ struct mt__stack *mt__stack_take(size_t size, int *error)
     stack = class->free;
     if (stack) {
         class->free = stack->next;
-        count(class, -1);
+        class->kept--;
+    } else if (class->cold) {
+        stack = class->cold;
+        class->cold = stack->next;
     } else {
         stack = cut(class, size, error);
     }
@@ -213,27 +255,55 @@ struct mt__stack *mt__stack_take(size_t size, int *error)
     return stack;
 }
 
-/* The descriptor's page stays. */
-static void give_pages_back(struct mt__stack *stack)
+/* The descriptors' pages stay. */
+static void give_pages_back(struct mt__stack *first)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *top = (char *)((uintptr_t)stack & ~(uintptr_t)(page - 1));
+    struct iovec ranges[BATCH];
+    unsigned count = 0;
+    int error;
 
-    mt__sys(SYS_madvise, stack->low, top - stack->low, MADV_DONTNEED);
+    for (struct mt__stack *stack = first; stack; stack = stack->next) {
+        char *top = (char *)((uintptr_t)stack & ~(uintptr_t)(page - 1));
+        if (top > stack->low)
+            ranges[count++] = (struct iovec){stack->low, (size_t)(top - stack->low)};
+    }
+    mt__advise(ranges, count, MADV_DONTNEED, &error);
+}
+
+/* BATCH of the warm ones, off their list. */
+static struct mt__stack *take_batch(struct class *class, struct mt__stack **last)
+{
+    struct mt__stack *first = class->free;
+
+    *last = first;
+    for (unsigned i = 1; i < BATCH; i++)
+        *last = (*last)->next;
+    class->free = (*last)->next;
+    class->kept -= BATCH;
+    (*last)->next = NULL;
+    return first;
 }
 
 void mt__stack_give(struct mt__stack *stack)
 {
     struct class *class = &classes[class_of(stack->size)];
+    struct mt__stack *first = NULL, *last = NULL;
 
     stack->owner = NULL;
     stack->place = NULL;
-    if (__atomic_load_n(&class->kept, __ATOMIC_RELAXED) >= KEEP)
-        give_pages_back(stack);
     mt__mini_acquire(&guard);
     stack->next = class->free;
     class->free = stack;
-    count(class, 1);
+    if (++class->kept == KEEP + BATCH)
+        first = take_batch(class, &last);
+    mt__mini_release(&guard);
+    if (!first)
+        return;
+    give_pages_back(first);
+    mt__mini_acquire(&guard);
+    last->next = class->cold;
+    class->cold = first;
     mt__mini_release(&guard);
 }
 

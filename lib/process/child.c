@@ -138,7 +138,7 @@ static void tell_settled(struct mt__start *start, int error)
 
 static _Noreturn void report(struct mt__start *start, int outcome)
 {
-    if (mt__at_end && mt__self() == main_task && main_task->record->kind != MT_COROUTINE)
+    if (mt__at_end && mt__self() == main_task)
         mt__at_end(); /* its coroutines end as those of a thread do */
     memcpy(start->message, main_task->message, sizeof start->message);
     start->outcome = outcome;

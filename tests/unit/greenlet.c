@@ -443,11 +443,9 @@ static long resident(void)
     return kilobytes * 1024;
 }
 
-/* LINUXMT_TEST_SWITCHES=100000000 for the long one */
 static void memory_stays_flat(void **state)
 {
-    const char *wanted = getenv("LINUXMT_TEST_SWITCHES");
-    long switches = wanted ? atol(wanted) : 1000000, before;
+    long switches = SANITIZER ? 1000000 : often(100000000), before;
     struct mt_greenlet *greenlet = mt_greenlet_new(goes_back_and_forth, NULL, NULL);
     void *got = NULL;
 

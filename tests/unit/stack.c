@@ -97,6 +97,79 @@ static void no_memory(void **state)
     mt__stack_give(take(8 << 20));
 }
 
+enum { KEPT = 1024 + 64, CROWD = KEPT + 200 };
+
+static struct mt__stack *crowd[CROWD];
+
+/* The kernel cannot read it. */
+static int is_guarded(const struct mt__stack *stack, int pipe_in)
+{
+    return write(pipe_in, stack->low - 1, 1) == -1 && errno == EFAULT && write(pipe_in, stack->low, 1) == 1;
+}
+
+/* Returns how many of them have a guard. */
+static int take_crowd(size_t size, long call, long skip)
+{
+    int pipes[2], guarded = 0;
+
+    assert_int_equal(pipe(pipes), 0);
+    for (int i = 0; i < CROWD; i++) {
+        if (i >= 600 && i < 602)
+            mt__sys_fail(call, skip, ENOMEM);
+        crowd[i] = take(size);
+        if (i == 800)
+            mt__sys_fail(-1, 0, 0);
+        guarded += is_guarded(crowd[i], pipes[1]);
+        assert_true(read(pipes[0], (char[2]){0}, 2) > 0);
+    }
+    close(pipes[0]);
+    close(pipes[1]);
+    return guarded;
+}
+
+static void give_crowd(void)
+{
+    for (int i = 0; i < CROWD; i++)
+        mt__stack_give(crowd[i]);
+}
+
+static void each_of_many_has_its_guard(void **state)
+{
+    int guarded = take_crowd(16384, -1, 0);
+
+    give_crowd();
+    if (!guarded)
+        skip(); /* under an emulator */
+    assert_int_equal(guarded, CROWD);
+}
+
+/* What cannot be done for many at once is done for one after the other. */
+static void guards_of_many_that_fail_are_made_one_by_one(void **state)
+{
+    int guarded = take_crowd(512 << 10, SYS_process_madvise, 0);
+
+    give_crowd();
+    guarded += take_crowd(1 << 20, SYS_process_madvise, 1); /* the first pages */
+    give_crowd();
+    if (!guarded)
+        skip();
+    assert_int_equal(guarded, 2 * CROWD);
+}
+
+static void a_pool_of_many_gives_pages_back(void **state)
+{
+    int warm = 0;
+
+    take_crowd(16384, -1, 0);
+    for (int i = 0; i < CROWD; i++)
+        crowd[i]->low[0] = 1;
+    give_crowd();
+    for (int i = 0; i < CROWD; i++)
+        warm += mt__stack_used(crowd[i]) > 8192;
+    assert_true(warm < KEPT);
+    assert_true(warm >= KEPT - 64);
+}
+
 /* -- Overflow ------------------------------------------------------------------------------------------------------ */
 
 static volatile int bottomless = 1;
@@ -308,6 +381,9 @@ int main(void)
         cmocka_unit_test(stacks_begin_at_different_offsets_and_are_used_again),
         cmocka_unit_test(used_is_what_was_touched),
         cmocka_unit_test(no_memory),
+        cmocka_unit_test(each_of_many_has_its_guard),
+        cmocka_unit_test(guards_of_many_that_fail_are_made_one_by_one),
+        cmocka_unit_test(a_pool_of_many_gives_pages_back),
         cmocka_unit_test(rounding_stays_on_its_side),
         cmocka_unit_test(registers_stay_on_their_side),
         cmocka_unit_test(a_backtrace_ends_where_the_stack_begins),
