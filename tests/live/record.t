@@ -331,6 +331,22 @@ else
     skip "full disk" "cannot mount a small tmpfs here"
 fi
 
+# Descriptors: mtrace needs more than the command was given.
+run sh -c 'ulimit -S -n 20; exec "$1" -o "$2" -- sh -c "ulimit -n"' sh "$mtrace" "$work/text"
+[ "$status" -eq 0 ] && [ "$out" = 20 ] && [ -s "$work/text" ]
+ok $? "a low limit on open files is raised, but not the command's"
+
+# Two reports of the same name: the one that ends last, whole.
+echo mine >"$work/both.tmp"
+"$mtrace" --json -o "$work/both" -- sleep 0.3 &
+tap_pids="$tap_pids $!"
+other=$!
+run "$mtrace" --json -o "$work/both" -- sleep 0.3
+wait "$other"
+[ $? -eq 0 ] && [ "$status" -eq 0 ] && "$live/json-get" "$work/both" verdict >/dev/null &&
+    [ "$(cat "$work/both.tmp")" = mine ] && [ "$(echo "$work"/both*)" = "$work/both $work/both.tmp" ]
+ok $? "two that write to one name do not mix, and other files stay as they are"
+
 # Sizes.
 run "$mtrace" --max-tasks=2 -o "$work/text" -- "$live/waits" mutex
 out=$(cat "$work/text")

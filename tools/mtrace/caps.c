@@ -250,6 +250,8 @@ void caps_explain(int error, const char *what)
                  strerror(error), program_name);
     else if (error == ENOMEM)
         complain("%s: not enough memory, or a limit on locked memory: ulimit -l unlimited", what);
+    else if (error == EMFILE)
+        complain("%s: the limit on open files is too low: ulimit -n 1024", what);
     else
         complain("%s: %s; '%s doctor' says what works here", what, strerror(error), program_name);
 }
