@@ -152,15 +152,12 @@ ok $? "a mutex whose owner has ended is the verdict"
 ok $? "and blocks"
 stop
 
-start "$live/waits" ends
-run "$mtrace" --json -d 1.5 -p "$pid"
-printf '%s\n' "$out" >"$work/report"
+run "$mtrace" --json -d 2 -o "$work/report" -- timeout -s KILL 3 "$live/waits" ends
 case $(get verdict) in
 "1 of "*" wait"*" for ever for mutex arranged_lock: its owner, thread "*" (careless), has ended without giving it back; "*) true ;;
 *) false ;;
 esac
 ok $? "an owner that ends while another waits"
-stop
 
 # The same when the process is killed for it, and not when the owner is killed with the others.
 {
