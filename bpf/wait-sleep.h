@@ -44,6 +44,8 @@ static __always_inline void decode_fd(struct wait_task *t, const struct call *ca
         t->key.reason = WAIT_PIPE;
     else if (type == MODE_CHARACTER || BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_MAGIC)
         t->key.reason = WAIT_EVENT;
+    else
+        t->key.object = (__u32)call->arg[0]; /* who reads a thousand files has few descriptors for them */
 }
 
 static __always_inline __u8 reason_of_class(int class)

@@ -80,7 +80,8 @@ enum wait_state {
 
 /* One place where one task waits for one thing. */
 struct wait_key {
-    __u64 object; /* address of the futex word, inode of the file, number of the system call: by reason */
+    __u64 object; /* address of the futex word, inode of the pipe or socket, descriptor of the file, number of the
+                   * system call: by reason */
     __u64 sp;     /* tells a task's places apart before anything is unwound */
     __u32 slot;
     __u16 call; /* number of the system call, 0xffff outside */

@@ -257,6 +257,21 @@ ok $? "follows forks and execs"
 [ "$(get tasks/#)" -ge 2 ]
 ok $? "lists the processes"
 
+# Processes of one program that do the like, and files that are waited for at one place.
+record sh -c 'sleep 0.5 & sleep 0.5 & sleep 0.5; wait'
+[ "$(get waits/reason=sleep/count)" = 3 ] && [ "$(get waits/reason=sleep/tasks/#)" = 3 ]
+ok $? "processes of one program that wait at one place are one row"
+if command -v flock >/dev/null; then
+    record sh -c 'exec 8>"$1/a" 9>"$1/b"
+        (exec 8>"$1/a" 9>"$1/b"; flock 8; flock 9; : >"$1/held"; sleep 2) &
+        while [ ! -e "$1/held" ]; do sleep 0.01; done
+        flock 8 & flock 9; wait' sh "$work"
+    [ "$(get waits/reason=file/count)" = 2 ] && [ "$(get waits/reason=file/what)" = "file, several files (flock)" ]
+    ok $? "so are the files that are waited for at one place"
+else
+    skip "files that are waited for at one place" "not installed: package util-linux"
+fi
+
 # What the command prints and reads stays its own.
 run sh -c "echo in | $mtrace -o /dev/null -- cat"
 [ "$out" = in ] && [ -z "$err" ] && [ -c /dev/null ]

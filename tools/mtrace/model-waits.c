@@ -165,6 +165,9 @@ static void name_wait(struct model *model, struct session *session, struct model
         wait->what = "sleep";
     else if (wait->reason == WAIT_STOPPED)
         wait->what = wait->object ? "stopped by a debugger" : "stopped by a signal";
+    else if (wait->several)
+        wait->what = model_text(model, *call ? "%s, several files (%s)" : "%s, several files%s",
+                                model_reason(wait->reason), call);
     else if (wait->fd >= 0)
         wait->what =
             model_text(model, *call ? "%s fd %d (%s)" : "%s fd %d%s", model_reason(wait->reason), wait->fd, call);
@@ -201,20 +204,34 @@ bool model_same_futex(const struct model_wait *a, const struct model_wait *b)
     return a->tgid == b->tgid && a->object == b->object;
 }
 
-/* A futex is the same by whichever of its system calls it is waited for. */
-static bool same_wait(const struct model_wait *a, const struct model_wait *b)
+static bool is_of_file(const struct model_wait *wait)
+{
+    return (wait->reason == WAIT_FILE || wait->reason == WAIT_DISK) && wait->call != 0xffff;
+}
+
+/* The processes of one program that wait at one place of it for the like, as the compilers of a make do. */
+static bool same_program(const struct model *model, const struct model_wait *a, const struct model_wait *b)
+{
+    return a->tgid == b->tgid ||
+           (a->reason != WAIT_STOPPED &&
+            !strncmp(model->tasks[a->first].raw.comm, model->tasks[b->first].raw.comm, sizeof model->tasks->raw.comm));
+}
+
+/* A futex is the same by whichever of its system calls it is waited for; which of its files a program waits for at one
+ * place tells less than that it waits for files. */
+static bool same_wait(const struct model *model, const struct model_wait *a, const struct model_wait *b)
 {
     if (a->reason != b->reason || strcmp(a->place, b->place))
         return false;
     if (is_futex(a))
         return model_same_futex(a, b);
-    return a->tgid == b->tgid && a->object == b->object && a->call == b->call;
+    return a->call == b->call && (a->object == b->object || is_of_file(a)) && same_program(model, a, b);
 }
 
 static struct model_wait *find_wait(struct model *model, const struct model_wait *wait)
 {
     for (size_t i = 0; i < model->wait_count; i++)
-        if (same_wait(&model->waits[i], wait))
+        if (same_wait(model, &model->waits[i], wait))
             return &model->waits[i];
     return NULL;
 }
@@ -243,6 +260,10 @@ static bool add_to_wait(struct model *model, struct model_wait *wait, const stru
     wait->count += entry->stat.count;
     wait->ns += entry->stat.ns;
     wait->open += entry->open;
+    if (is_of_file(wait) && wait->fd != entry->stat.fd) {
+        wait->several = true;
+        wait->fd = -1;
+    }
     if (entry->stat.max > wait->max)
         wait->max = entry->stat.max;
     histogram_add(&wait->times, entry->stat.buckets, entry->stat.min, entry->stat.max);
@@ -292,6 +313,7 @@ static bool add_wait(struct model *model, struct session *session, const struct 
         .tgid = (pid_t)model->tasks[entry->task].raw.tgid,
         .object = entry->stat.key.object,
         .call = entry->stat.key.call,
+        .first = entry->task,
         .shared = entry->stat.shared,
         .fd = entry->stat.fd,
         .name = "",
