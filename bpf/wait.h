@@ -183,13 +183,13 @@ struct wait_task {
     __u32 reason;     /* of the wait that goes on */
     __u32 private;    /* only a task of this process can end it */
     __u32 timeout_ms; /* of a poll, 0: none */
-    __u32 tgid;       /* ids as the initial PID namespace has them */
+    __u32 tgid;       /* ids as mtrace's own PID namespace has them */
     __u32 tid;
     __u32 known_waker_tid; /* whose name has been read */
     __u32 lock;            /* index of the lock that it sleeps on, 0: none */
     __u32 left_lock;       /* the one that it slept on last */
 
-    __u32 ns_tid, ns_inum; /* as its own namespace has it */
+    __u32 ns_tid, ns_inum; /* as the innermost namespace has it */
     __u32 parent;          /* slot that spawned it */
     __u32 flags;
     __u32 exit_code;   /* as wait(2) gives it */

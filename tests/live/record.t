@@ -288,15 +288,28 @@ run "$mtrace" -o "$work/none" -- "$work"
 [ "$status" -eq 126 ] && says "$work" && [ ! -e "$work/none" ]
 ok $? "a command that cannot be executed: 126, and no report"
 if unshare --pid --fork --mount-proc true 2>/dev/null; then
-    run unshare --pid --fork --mount-proc "$mtrace" -o "$work/none" -- sleep 0.1
-    [ "$status" -eq 125 ] && says "PID namespace" "on the host" && [ ! -e "$work/none" ]
-    ok $? "in a PID namespace of its own nothing would be recorded: 125"
-    run unshare --pid --fork --mount-proc "$mtrace" doctor
-    [ "$status" -eq 1 ] && has "no    PID namespace"
+    rm -f "$work/report"
+    run unshare --pid --fork --mount-proc "$mtrace" --json -o "$work/report" -- "$live/waits" mutex
+    [ "$status" -eq 0 ] && [ "$(get waits/reason=lock/holders/0/name)" = holder ] && [ "$(get tasks/name=holder/tid)" -lt 50 ]
+    ok $? "in a PID namespace of its own tasks have the numbers of the inside"
+    run unshare --pid --fork --mount-proc sh -c '"$2" abba >/dev/null & sleep 0.5; "$1" -d 0.3 -o "$3" -p $!; kill -KILL $!' \
+        sh "$mtrace" "$live/stuck" "$work/text"
+    out=$(cat "$work/text")
+    [ "$status" -eq 0 ] && has "deadlock: 2 of "
+    ok $? "and are found by these"
+    run unshare --pid --fork --mount-proc "$mtrace" --json -o "$work/report" -- unshare --pid --fork --mount-proc "$live/waits" mutex
+    [ "$status" -eq 0 ] && [ "$(get waits/reason=lock/holders/0/name)" = holder ]
+    ok $? "also those who are in yet another one"
+    run unshare --pid --fork "$mtrace" -o "$work/none" -- true
+    [ "$status" -eq 125 ] && says "mount -t proc" && [ ! -e "$work/none" ]
+    ok $? "with the /proc of another namespace nobody would be found: 125"
+    run unshare --pid --fork "$mtrace" doctor
+    [ "$status" -eq 1 ] && has "no    PID namespace" "mount -t proc"
     ok $? "and doctor says it"
 else
-    skip "a PID namespace of its own" "unshare --pid does not work here"
-    skip "and doctor says it" "unshare --pid does not work here"
+    for what in "numbers of the inside" "a process in there" "a namespace within" "another /proc" "and doctor"; do
+        skip "a PID namespace of its own: $what" "unshare --pid does not work here"
+    done
 fi
 run "$mtrace" -p 2147483647
 [ "$status" -eq 125 ] && says 2147483647

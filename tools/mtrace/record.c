@@ -211,7 +211,7 @@ static int record_pids(struct record *record, unsigned parts)
 
 static bool check(const struct record *record)
 {
-    if (!caps_require_first_pid_namespace() || !caps_require_tracing())
+    if (!caps_require_own_proc() || !caps_require_tracing())
         return false;
     for (size_t i = 0; i < record->options.pid_count; i++)
         if (!caps_require_process(record->options.pids[i]))
