@@ -228,6 +228,8 @@ static __always_inline void find_wait(struct wait_task *t, struct task_struct *t
 {
     if (same_key(&t->key, &t->seen))
         return;
+    if (t->key.reason == WAIT_FUTEX && !waited_for(t, t->key.object))
+        t->waited[t->waited_next++ % WAIT_REMEMBERED] = t->key.object;
     describe_wait(t, task, regs, call, remote, shared, name);
     t->seen_lock = t->key.reason == WAIT_LOCK ? lock_index(t, shared) : 0;
 }

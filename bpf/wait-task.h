@@ -148,6 +148,15 @@ static __always_inline struct wait_task *task_at(__u32 slot)
     return bpf_map_lookup_elem(&tasks, &slot);
 }
 
+/* Whether the task waited for this lately. */
+static __always_inline bool waited_for(const struct wait_task *t, __u64 object)
+{
+    bool known = false;
+    for (__u32 i = 0; i < WAIT_REMEMBERED; i++)
+        known |= t->waited[i] == object;
+    return known;
+}
+
 /* The task's slot, or NULL if it is not traced. */
 static __always_inline struct wait_task *task_find(struct task_struct *task)
 {

@@ -60,10 +60,18 @@ static __always_inline void picture_waker(struct wait_task *t)
     t->waker_stack = (__u32)(take_picture(task, regs, call.sp, current_tgid(), false) + 1);
 }
 
+/* Who takes a semaphore and gives it back uses it as a lock: it wakes others and waits itself. */
+static __always_inline bool is_handed(const struct wait_task *t)
+{
+    const struct wait_task *waker = t->reason == WAIT_FUTEX && t->waker ? task_at(t->waker) : NULL;
+    return waker && waited_for(waker, t->key.object);
+}
+
 /* The waker's part: as little as can be, for it works on another CPU's memory. */
 static __always_inline void wait_end(struct wait_task *t, __u64 now)
 {
     note_waker(t, elapsed(t, now));
+    t->handed = is_handed(t);
     if (t->waker)
         picture_waker(t);
     else

@@ -105,6 +105,11 @@ expect cond futex 180 500
 [ "$(get waits/reason=futex/what)" = "condition arranged_cond" ]
 ok $? "a condition has its own name, not that of a word in it"
 expect sem futex 180 500
+for use in "semlock blocked" "semwork idle"; do
+    record "$live/waits" "${use% *}"
+    [ "$(get waits/kind=semaphore/class)" = "${use#* }" ] && [ "$(get waits/kind=semaphore/tasks/#)" -ge 2 ]
+    ok $? "a semaphore that is used so is ${use#* }: ${use% *}"
+done
 expect join futex 180 500
 expect waitv futex 180 500
 expect futex2 futex 180 500

@@ -275,6 +275,52 @@ static void wait_sem(void)
     check(sem_timedwait(&sem, &until) == 0, "sem_timedwait");
 }
 
+#define SEM_ROUNDS 8
+
+static sem_t arranged_sem;
+
+static void *take_and_give(void *unused)
+{
+    for (int i = 0; i < SEM_ROUNDS; i++) {
+        sem_wait(&arranged_sem);
+        pass_time(10);
+        sem_post(&arranged_sem);
+    }
+    return NULL;
+}
+
+static void *take_only(void *unused)
+{
+    for (int i = 0; i < SEM_ROUNDS; i++)
+        sem_wait(&arranged_sem);
+    return NULL;
+}
+
+static void run_three(void *(*body)(void *), int given, int later)
+{
+    pthread_t threads[3];
+    sem_init(&arranged_sem, 0, (unsigned)given);
+    for (int i = 0; i < 3; i++)
+        check(pthread_create(&threads[i], NULL, body, NULL), "pthread_create");
+    for (int i = 0; i < later; i++) {
+        pass_time(10);
+        sem_post(&arranged_sem);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* A semaphore as a lock, and one by which a thread gives others work. */
+static void wait_semlock(void)
+{
+    run_three(take_and_give, 1, 0);
+}
+
+static void wait_semwork(void)
+{
+    run_three(take_only, 0, 3 * SEM_ROUNDS);
+}
+
 static void *live_shortly(void *unused)
 {
     pass_time(WAIT_MS);
@@ -492,6 +538,8 @@ static const struct {
     {"shared", wait_shared},
     {"cond", wait_cond},
     {"sem", wait_sem},
+    {"semlock", wait_semlock},
+    {"semwork", wait_semwork},
     {"join", wait_join},
     {"waitv", wait_waitv},
     {"futex2", wait_futex2},

@@ -55,7 +55,8 @@ struct model_wait {
     bool several;          /* more than one */
     bool foreign;          /* a futex that was not waited for by libc or liblinuxmt */
     uint64_t count, ns, max;
-    uint32_t open; /* how many had not ended when the recording did */
+    uint64_t handed; /* ended by one who had waited for the same itself */
+    uint32_t open;   /* how many had not ended when the recording did */
     struct histogram times;
     const char *name;   /* liblinuxmt's, "" if there is none */
     const char *what;   /* "lock accounts", "pipe", "sleep" */
