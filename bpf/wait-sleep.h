@@ -247,6 +247,7 @@ static __always_inline void wait_begin(struct wait_task *t, struct task_struct *
     t->key.sp = 0;
     t->key.call = CALL_NONE;
     t->lock = 0;
+    t->left_lock = 0;
     t->holder = 0;
     t->gone = 0;
     t->timed = 0;

@@ -190,7 +190,7 @@ struct wait_task {
     __u32 known_waker_tid; /* whose name has been read */
     __u32 lock;            /* index of the lock that it sleeps on, 0: none */
     __u32 handed;          /* the wait was ended by one who had waited for the same */
-    __u32 left_lock;       /* the one that it slept on last */
+    __u32 left_lock;       /* the one that it slept on in its last wait */
 
     __u32 tid;
     __u32 ns_tid, ns_inum; /* as the innermost namespace has it */

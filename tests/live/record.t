@@ -191,6 +191,13 @@ case $out in
 *) false ;;
 esac
 ok $? "a holder that is killed with those who wait has not abandoned its lock"
+record "$live/waits" taken
+out=$(get verdict)
+case $out in
+*deadlock*) false ;;
+*) [ "$status" -eq 143 ] && has "waiting for mutex arranged_lock, held by " "taker" ;;
+esac
+ok $? "nor does it wait for the lock because it once did"
 
 # Tasks that wait for each other.
 circle='deadlock: 2 of 3 tasks wait for ever for each other: '

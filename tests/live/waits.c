@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -474,6 +475,41 @@ static void wait_forever(void)
         pause();
 }
 
+static _Atomic int first_has, second_has;
+
+static void *hand_over_and_wait(void *unused)
+{
+    pthread_mutex_lock(&arranged_lock);
+    first_has = 1;
+    pass_time(100);
+    pthread_mutex_unlock(&arranged_lock);
+    while (!second_has)
+        pass_time(1);
+    return wait_for_lock(&arranged_lock);
+}
+
+static void *kill_all(void *unused)
+{
+    pass_time(500);
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+/* The main thread waits for the lock, gets it, and is killed while another waits for it in turn. */
+static void wait_taken(void)
+{
+    pthread_t thread;
+    prctl(PR_SET_NAME, "taker");
+    check(pthread_create(&thread, NULL, hand_over_and_wait, NULL), "pthread_create");
+    while (!first_has)
+        pass_time(1);
+    pthread_mutex_lock(&arranged_lock);
+    second_has = 1;
+    check(pthread_create(&thread, NULL, kill_all, NULL), "pthread_create");
+    for (;;)
+        pause();
+}
+
 static void *take_and_end(void *unused)
 {
     prctl(PR_SET_NAME, "careless");
@@ -559,6 +595,7 @@ static const struct {
     {"readers", wait_readers},
     {"two-readers", wait_two_readers},
     {"readers-forever", wait_readers_forever},
+    {"taken", wait_taken},
     {"gone", wait_gone},
     {"ends", wait_ends},
     {"signal", wait_signal},
