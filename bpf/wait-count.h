@@ -48,7 +48,7 @@ static __always_inline void sum_add(struct wait_sum *sum, __u64 ns)
         sum->max = ns;
 }
 
-static __always_inline void count_wait(__u32 index, __u64 ns)
+static __always_inline void count_wait(__u32 index, __u64 ns, __u32 handed)
 {
     __u32 bucket = bucket_of(ns);
     struct wait_stat *stat = index ? bpf_map_lookup_elem(&waits, &index) : NULL;
@@ -60,6 +60,7 @@ static __always_inline void count_wait(__u32 index, __u64 ns)
         stat->min = ns;
     stat->count++;
     stat->ns += ns;
+    stat->handed += handed;
     if (ns > stat->max)
         stat->max = ns;
     if (bucket < WAIT_BUCKETS)
@@ -112,7 +113,7 @@ static __always_inline void wait_count(struct wait_task *t, __u32 reason, __u32 
 {
     if (reason < WAIT_REASONS)
         sum_add(&t->reasons[reason], ns);
-    count_wait(index, ns);
+    count_wait(index, ns, t->handed);
     count_waker(t, reason, ns);
 }
 

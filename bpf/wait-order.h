@@ -39,7 +39,7 @@ int BPF_USDT(library_inversion, __u64 wanted, __u64 wanted_name, __u64 wanted_pl
         count_lost(&lost.inversions);
         return 0;
     }
-    inversion->tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+    inversion->tgid = current_tgid();
     order_read(&inversion->wanted, wanted, wanted_name, wanted_place);
     order_read(&inversion->held, held, held_name, held_place);
     inversion->slot = slot;

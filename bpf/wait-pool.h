@@ -66,7 +66,7 @@ static __always_inline __u32 pool_new(const struct pool_key *key)
 /* The index of a pool of the current process; 0 if the task is not traced, or there is no room. */
 static __always_inline __u32 pool_at(__u64 address, __u64 name)
 {
-    struct pool_key key = {address, (__u32)(bpf_get_current_pid_tgid() >> 32), 0, ""};
+    struct pool_key key = {address, current_tgid(), 0, ""};
     if (!recording || !slot_of(bpf_get_current_task_btf()))
         return 0;
     bpf_probe_read_user_str(key.name, sizeof key.name, (void *)name);
@@ -130,7 +130,7 @@ int BPF_USDT(library_pool_queued, __u64 address, __u64 name, __u64 future, __u64
 static __always_inline void pool_task_start(struct pool_worker *worker, __u64 future, __u64 body, __u32 index,
                                             __u64 now)
 {
-    struct pool_task_key key = {future, (__u32)(bpf_get_current_pid_tgid() >> 32), 0};
+    struct pool_task_key key = {future, current_tgid(), 0};
     struct pool_task *known = bpf_map_lookup_elem(&pool_tasks, &key);
     if (known && known->queued_at && !known->started_at) {
         known->started_at = now;
@@ -199,7 +199,7 @@ int BPF_USDT(library_pool_done, __u64 address, __u64 name, __u64 future, __u64 i
     struct pool_worker *worker = index ? pool_worker_of(index) : NULL;
     if (!worker)
         return 0;
-    struct pool_task_key key = {future, (__u32)(bpf_get_current_pid_tgid() >> 32), 0};
+    struct pool_task_key key = {future, current_tgid(), 0};
     struct pool_task *task = bpf_map_lookup_elem(&pool_tasks, &key);
     __u64 now = bpf_ktime_get_ns(), body = task ? task->body : 0;
     if (task && task->started_at)

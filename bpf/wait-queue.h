@@ -83,7 +83,7 @@ static __always_inline __u32 queue_meet(const struct queue_handle *handle)
 
 static __always_inline __u32 queue_at(__u64 address)
 {
-    struct queue_handle handle = {address, (__u32)(bpf_get_current_pid_tgid() >> 32), 0};
+    struct queue_handle handle = {address, current_tgid(), 0};
     __u32 *known = bpf_map_lookup_elem(&queue_handles, &handle);
     return known ? *known : queue_meet(&handle);
 }
@@ -111,7 +111,7 @@ static __always_inline struct queue_user *queue_user_of(__u64 address)
 SEC("usdt")
 int BPF_USDT(library_queue_open, __u64 address)
 {
-    struct queue_handle handle = {address, (__u32)(bpf_get_current_pid_tgid() >> 32), 0};
+    struct queue_handle handle = {address, current_tgid(), 0};
     if (!recording || !slot_of(bpf_get_current_task_btf()))
         return 0;
     __u32 index = queue_meet(&handle);

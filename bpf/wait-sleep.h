@@ -44,6 +44,8 @@ static __always_inline void decode_fd(struct wait_task *t, const struct call *ca
         t->key.reason = WAIT_PIPE;
     else if (type == MODE_CHARACTER || BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_MAGIC)
         t->key.reason = WAIT_EVENT;
+    else
+        t->key.object = (__u32)call->arg[0]; /* who reads a thousand files has few descriptors for them */
 }
 
 static __always_inline __u8 reason_of_class(int class)
@@ -226,6 +228,8 @@ static __always_inline void find_wait(struct wait_task *t, struct task_struct *t
 {
     if (same_key(&t->key, &t->seen))
         return;
+    if (t->key.reason == WAIT_FUTEX && !waited_for(t, t->key.object))
+        t->waited[t->waited_next++ % WAIT_REMEMBERED] = t->key.object;
     describe_wait(t, task, regs, call, remote, shared, name);
     t->seen_lock = t->key.reason == WAIT_LOCK ? lock_index(t, shared) : 0;
 }
@@ -243,6 +247,7 @@ static __always_inline void wait_begin(struct wait_task *t, struct task_struct *
     t->key.sp = 0;
     t->key.call = CALL_NONE;
     t->lock = 0;
+    t->left_lock = 0;
     t->holder = 0;
     t->gone = 0;
     t->timed = 0;

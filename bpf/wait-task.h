@@ -24,7 +24,8 @@ __u32 tasks_used = 1; /* slot 0 is nobody */
 __u32 waits_used = 1, wakers_used = 1, locks_used = 1;
 __u32 stacks_used;
 __u32 tasks_alive;
-__u32 launched; /* the process that is held until its exec, 0: none */
+__u32 own_level, own_inum; /* mtrace's own PID namespace; the machine's first one is level 0 */
+__u32 launched;            /* the process that is held until its exec, 0: none */
 __u64 launched_at;
 struct wait_lost lost;
 
@@ -147,6 +148,15 @@ static __always_inline struct wait_task *task_at(__u32 slot)
     return bpf_map_lookup_elem(&tasks, &slot);
 }
 
+/* Whether the task waited for this lately. */
+static __always_inline bool waited_for(const struct wait_task *t, __u64 object)
+{
+    bool known = false;
+    for (__u32 i = 0; i < WAIT_REMEMBERED; i++)
+        known |= t->waited[i] == object;
+    return known;
+}
+
 /* The task's slot, or NULL if it is not traced. */
 static __always_inline struct wait_task *task_find(struct task_struct *task)
 {
@@ -154,14 +164,59 @@ static __always_inline struct wait_task *task_find(struct task_struct *task)
     return slot ? task_at(slot) : NULL;
 }
 
+static __always_inline void read_upid(struct pid *pid, __u32 level, struct upid *upid)
+{
+    bpf_core_read(upid, bpf_core_type_size(struct upid),
+                  (void *)pid + bpf_core_field_offset(pid->numbers) + level * bpf_core_type_size(struct upid));
+}
+
+/* The number of a thread as mtrace's own PID namespace has it; 0 if it is not in there. */
+static __always_inline __u32 tid_of(struct task_struct *task)
+{
+    struct upid upid = {};
+    if (!own_level)
+        return BPF_CORE_READ(task, pid);
+    struct pid *pid = BPF_CORE_READ(task, thread_pid);
+    if (!pid || BPF_CORE_READ(pid, level) < own_level)
+        return 0;
+    read_upid(pid, own_level, &upid);
+    return BPF_CORE_READ(upid.ns, ns.inum) == own_inum ? upid.nr : 0;
+}
+
+static __always_inline __u32 tgid_of(struct task_struct *task)
+{
+    return own_level ? tid_of(BPF_CORE_READ(task, group_leader)) : BPF_CORE_READ(task, tgid);
+}
+
+static __always_inline __u32 current_tgid(void)
+{
+    return own_level ? tgid_of(bpf_get_current_task_btf()) : bpf_get_current_pid_tgid() >> 32;
+}
+
+/* Who runs now, 0 for a CPU that idles. Somebody whom mtrace's PID namespace does not have goes by the machine's
+ * number, which tells it from others. */
+static __always_inline __u32 current_tid(void)
+{
+    __u32 tid = own_level ? tid_of(bpf_get_current_task_btf()) : 0;
+    return tid ? tid : (__u32)bpf_get_current_pid_tgid();
+}
+
+/* Called in mtrace's own context. */
+static __always_inline void note_own_namespace(void)
+{
+    struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
+    struct upid upid = {};
+    own_level = BPF_CORE_READ(pid, level);
+    read_upid(pid, own_level, &upid);
+    own_inum = BPF_CORE_READ(upid.ns, ns.inum);
+}
+
 /* Reads which thread the task is to itself: its id in its own PID namespace. */
 static __always_inline void read_ns_tid(struct task_struct *task, struct ns_tid *id)
 {
     struct pid *pid = BPF_CORE_READ(task, thread_pid);
-    __u32 level = BPF_CORE_READ(pid, level);
     struct upid upid = {};
-    bpf_core_read(&upid, bpf_core_type_size(struct upid),
-                  (void *)pid + bpf_core_field_offset(pid->numbers) + level * bpf_core_type_size(struct upid));
+    read_upid(pid, BPF_CORE_READ(pid, level), &upid);
     id->tid = upid.nr;
     id->inum = BPF_CORE_READ(upid.ns, ns.inum);
 }
@@ -169,8 +224,8 @@ static __always_inline void read_ns_tid(struct task_struct *task, struct ns_tid 
 static __always_inline void task_fill(struct wait_task *t, struct task_struct *task, __u32 slot, __u32 parent)
 {
     struct ns_tid id;
-    t->tid = BPF_CORE_READ(task, pid);
-    t->tgid = BPF_CORE_READ(task, tgid);
+    t->tid = tid_of(task);
+    t->tgid = tgid_of(task);
     t->parent = parent;
     __u32 *flags = bpf_map_lookup_elem(&processes, &t->tgid);
     t->flags = flags ? *flags : 0;

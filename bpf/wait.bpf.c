@@ -30,10 +30,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
  * interrupts are left alone: on loopback they run in the sender's own call. */
 static __always_inline void note_waker(struct wait_task *t, __u64 ns)
 {
-    __u64 current = bpf_get_current_pid_tgid();
     t->waker = 0;
-    t->waker_tid = (__u32)current;
-    if (t->reason == WAIT_SLEEP || t->reason == WAIT_DISK || (t->private && current >> 32 != t->tgid) ||
+    t->waker_tid = current_tid();
+    if (t->reason == WAIT_SLEEP || t->reason == WAIT_DISK || (t->private && current_tgid() != t->tgid) ||
         (t->timeout_ms && ns >= t->timeout_ms * 1000000ull))
         t->waker_tid = 0;
     if (t->waker_tid)
@@ -58,13 +57,21 @@ static __always_inline void picture_waker(struct wait_task *t)
     struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
     struct call call;
     read_call(regs, &call);
-    t->waker_stack = (__u32)(take_picture(task, regs, call.sp, (__u32)(bpf_get_current_pid_tgid() >> 32), false) + 1);
+    t->waker_stack = (__u32)(take_picture(task, regs, call.sp, current_tgid(), false) + 1);
+}
+
+/* Who takes a semaphore and gives it back uses it as a lock: it wakes others and waits itself. */
+static __always_inline bool is_handed(const struct wait_task *t)
+{
+    const struct wait_task *waker = t->reason == WAIT_FUTEX && t->waker ? task_at(t->waker) : NULL;
+    return waker && waited_for(waker, t->key.object);
 }
 
 /* The waker's part: as little as can be, for it works on another CPU's memory. */
 static __always_inline void wait_end(struct wait_task *t, __u64 now)
 {
     note_waker(t, elapsed(t, now));
+    t->handed = is_handed(t);
     if (t->waker)
         picture_waker(t);
     else
@@ -213,7 +220,7 @@ int BPF_PROG(forked, struct task_struct *parent, struct task_struct *child)
 {
     if (!recording)
         return 0;
-    __u32 slot = slot_of(parent), tgid = parent->tgid;
+    __u32 slot = slot_of(parent), tgid = tgid_of(parent);
     if (!slot && !bpf_map_lookup_elem(&processes, &tgid))
         return 0;
     struct wait_task *p = slot ? task_at(slot) : NULL, *t = task_add(child, slot);
@@ -223,7 +230,7 @@ int BPF_PROG(forked, struct task_struct *parent, struct task_struct *child)
     }
     if (child->tgid != child->pid)
         return 0;
-    follow_process(child->tgid);
+    follow_process(tgid_of(child));
     return 0;
 }
 
@@ -236,7 +243,7 @@ int BPF_PROG(execed, struct task_struct *task, int old_tid)
     struct ns_tid id;
     __u32 slot = t->key.slot;
     /* A thread that is not the first takes over the first one's id. */
-    t->tid = task->pid;
+    t->tid = tid_of(task);
     read_ns_tid(task, &id);
     t->ns_tid = id.tid;
     bpf_map_update_elem(&tids, &id, &slot, BPF_ANY);
@@ -287,16 +294,20 @@ int BPF_PROG(exited, struct task_struct *task)
     return 0;
 }
 
-/* Those who are there when the recording starts. The first pass gives them their slots, by which owners are known; the
- * second finds what the sleeping ones sleep for. Run once more at the end, it reads the names that threads have given
- * themselves. */
+/* Those who are there when the recording starts. Before that pass 0 tells where mtrace itself is. The first pass gives
+ * them their slots, by which owners are known; the second finds what the sleeping ones sleep for. Run once more at the
+ * end, it reads the names that threads have given themselves. */
 SEC("iter.s/task")
 int snapshot(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
     if (!task)
         return 0;
-    __u32 tgid = task->tgid, state = task_state(task);
+    if (!snapshot_pass) {
+        note_own_namespace();
+        return 0;
+    }
+    __u32 tgid = tgid_of(task), state = task_state(task);
     if (!bpf_map_lookup_elem(&processes, &tgid) || state & TASK_DEAD_STATES)
         return 0;
     if (snapshot_pass == 1) {

@@ -80,7 +80,8 @@ enum wait_state {
 
 /* One place where one task waits for one thing. */
 struct wait_key {
-    __u64 object; /* address of the futex word, inode of the file, number of the system call: by reason */
+    __u64 object; /* address of the futex word, inode of the pipe or socket, descriptor of the file, number of the
+                   * system call: by reason */
     __u64 sp;     /* tells a task's places apart before anything is unwound */
     __u32 slot;
     __u16 call; /* number of the system call, 0xffff outside */
@@ -91,8 +92,9 @@ struct wait_key {
 struct wait_stat {
     struct wait_key key;
     __u64 count, ns, min, max;
-    __s32 stack; /* index in the array of stacks, -1: none */
-    __s32 fd;    /* -1: none */
+    __u64 handed; /* how many were ended by a task that had waited for the same futex itself: so locks change hands */
+    __s32 stack;  /* index in the array of stacks, -1: none */
+    __s32 fd;     /* -1: none */
     __u32 shared;
     __u32 buckets[WAIT_BUCKETS];
     char name[WAIT_NAME_MAX]; /* liblinuxmt's */
@@ -172,6 +174,8 @@ struct wait_sum {
 #define WAIT_TASK_LINUXMT 1 /* the program uses liblinuxmt: names and places may be trusted */
 #define WAIT_TASK_DIED    2 /* it ended in its last wait */
 
+#define WAIT_REMEMBERED 4 /* futexes that a task waited for last */
+
 struct wait_task {
     /* One cache line is all that a waker on another CPU touches. */
     __u32 state;
@@ -179,16 +183,17 @@ struct wait_task {
     __u64 since;   /* of the state; of the wait while it is pending */
     __u64 woken;
     __u32 waker, waker_tid;
-    __u32 reason;     /* of the wait that goes on */
-    __u32 private;    /* only a task of this process can end it */
-    __u32 timeout_ms; /* of a poll, 0: none */
-    __u32 tgid;       /* ids as the initial PID namespace has them */
-    __u32 tid;
+    __u32 reason;          /* of the wait that goes on */
+    __u32 private;         /* only a task of this process can end it */
+    __u32 timeout_ms;      /* of a poll, 0: none */
+    __u32 tgid;            /* ids as mtrace's own PID namespace has them */
     __u32 known_waker_tid; /* whose name has been read */
     __u32 lock;            /* index of the lock that it sleeps on, 0: none */
-    __u32 left_lock;       /* the one that it slept on last */
+    __u32 handed;          /* the wait was ended by one who had waited for the same */
+    __u32 left_lock;       /* the one that it slept on in its last wait */
 
-    __u32 ns_tid, ns_inum; /* as its own namespace has it */
+    __u32 tid;
+    __u32 ns_tid, ns_inum; /* as the innermost namespace has it */
     __u32 parent;          /* slot that spawned it */
     __u32 flags;
     __u32 exit_code;   /* as wait(2) gives it */
@@ -205,7 +210,9 @@ struct wait_task {
     __u32 seen_index, seen_waker_index; /* 0: it found no room */
     __u32 seen_lock;
     __u64 place;
-    __u64 futex; /* the word that it sleeps on */
+    __u64 futex;                   /* the word that it sleeps on */
+    __u64 waited[WAIT_REMEMBERED]; /* objects without owners that it waited for, and which of them is the oldest */
+    __u32 waited_next;
     __u32 holder, gone;
     __u32 timed;       /* the futex wait ends by itself at some time */
     __u32 waker_stack; /* index of the last waker's picture + 1, 0: none was taken */

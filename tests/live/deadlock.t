@@ -168,6 +168,7 @@ else
 fi
 
 cat >"$work/bank.cc" <<'END'
+#include <chrono>
 #include <cstdio>
 #include <mutex>
 #include <thread>
@@ -191,6 +192,7 @@ int main()
     bank::Ledger<bank::Account> ledger;
     std::thread one([&] { ledger.post(bank::savings, bank::current); });
     std::thread two([&] { ledger.post(bank::current, bank::savings); });
+    std::thread([] { std::this_thread::sleep_for(std::chrono::seconds(50)); }).detach();
     usleep(300000);
     puts("ready");
     fflush(stdout);
@@ -202,11 +204,19 @@ if ${CXX:-c++} -g -O2 -o "$work/bank" "$work/bank.cc" -lpthread 2>/dev/null; the
     start "$work/bank"
     run "$mtrace" deadlock -p "$pid"
     [ $status = 3 ] && has 'mutex bank::savings, held by' 'mutex bank::current, held by' 'bank::Ledger<bank::Account>::post' \
-        'at bank.cc:13' 'waits for the end of'
+        'at bank.cc:14' 'waits for the end of'
     ok $? "C++: names as they were written, and the line that used std::lock_guard"
+    if [ "$(id -u)" -eq 0 ]; then
+        run "$mtrace" -d 0.3 -p "$pid"
+        printf '%s\n' "$out" | grep 'sleep (' | grep -q 'at bank.cc:25'
+        ok $? "C++: the line that called into its library, although that is in headers"
+    else
+        skip "C++: the line that called into its library" "needs root"
+    fi
     stop
 else
     skip "C++ names" "no C++ compiler"
+    skip "C++: the line that called into its library" "no C++ compiler"
 fi
 
 # -- Time

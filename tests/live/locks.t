@@ -69,8 +69,8 @@ stop
 # Without the privilege for probes, names are those in the task records.
 if command -v setpriv >/dev/null && as_nobody true 2>/dev/null; then
     mkdir -m 1777 "$work/nobody"
-    cp "$mtrace" "$work/nobody"
-    start setpriv --reuid=65534 --regid=65534 --clear-groups "$live/waits-mt" forever
+    cp "$mtrace" "$live/waits-mt" "${top_builddir:-.}/.libs/liblinuxmt.so.0" "$work/nobody" # the clone may be closed to nobody
+    start env LD_LIBRARY_PATH="$work/nobody" setpriv --reuid=65534 --regid=65534 --clear-groups "$work/nobody/waits-mt" forever
     run as_nobody --inh-caps=+bpf,+perfmon --ambient-caps=+bpf,+perfmon "$work/nobody/mtrace" locks --json -d 0.5 -p "$pid"
     printf '%s\n' "$out" >"$work/report"
     get="$live/json-get $work/report"

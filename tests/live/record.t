@@ -105,6 +105,11 @@ expect cond futex 180 500
 [ "$(get waits/reason=futex/what)" = "condition arranged_cond" ]
 ok $? "a condition has its own name, not that of a word in it"
 expect sem futex 180 500
+for use in "semlock blocked" "semwork idle"; do
+    record "$live/waits" "${use% *}"
+    [ "$(get waits/kind=semaphore/class)" = "${use#* }" ] && [ "$(get waits/kind=semaphore/tasks/#)" -ge 2 ]
+    ok $? "a semaphore that is used so is ${use#* }: ${use% *}"
+done
 expect join futex 180 500
 expect waitv futex 180 500
 expect futex2 futex 180 500
@@ -152,15 +157,12 @@ ok $? "a mutex whose owner has ended is the verdict"
 ok $? "and blocks"
 stop
 
-start "$live/waits" ends
-run "$mtrace" --json -d 1.5 -p "$pid"
-printf '%s\n' "$out" >"$work/report"
+run "$mtrace" --json -d 2 -o "$work/report" -- timeout -s KILL 3 "$live/waits" ends
 case $(get verdict) in
 "1 of "*" wait"*" for ever for mutex arranged_lock: its owner, thread "*" (careless), has ended without giving it back; "*) true ;;
 *) false ;;
 esac
 ok $? "an owner that ends while another waits"
-stop
 
 # The same when the process is killed for it, and not when the owner is killed with the others.
 {
@@ -189,6 +191,13 @@ case $out in
 *) false ;;
 esac
 ok $? "a holder that is killed with those who wait has not abandoned its lock"
+record "$live/waits" taken
+out=$(get verdict)
+case $out in
+*deadlock*) false ;;
+*) [ "$status" -eq 143 ] && has "waiting for mutex arranged_lock, held by " "taker" ;;
+esac
+ok $? "nor does it wait for the lock because it once did"
 
 # Tasks that wait for each other.
 circle='deadlock: 2 of 3 tasks wait for ever for each other: '
@@ -260,6 +269,21 @@ ok $? "follows forks and execs"
 [ "$(get tasks/#)" -ge 2 ]
 ok $? "lists the processes"
 
+# Processes of one program that do the like, and files that are waited for at one place.
+record sh -c 'sleep 0.5 & sleep 0.5 & sleep 0.5; wait'
+[ "$(get waits/reason=sleep/count)" = 3 ] && [ "$(get waits/reason=sleep/tasks/#)" = 3 ]
+ok $? "processes of one program that wait at one place are one row"
+if command -v flock >/dev/null; then
+    record sh -c 'exec 8>"$1/a" 9>"$1/b"
+        (exec 8>"$1/a" 9>"$1/b"; flock 8; flock 9; : >"$1/held"; sleep 2) &
+        while [ ! -e "$1/held" ]; do sleep 0.01; done
+        flock 8 & flock 9; wait' sh "$work"
+    [ "$(get waits/reason=file/count)" = 2 ] && [ "$(get waits/reason=file/what)" = "file, several files (flock)" ]
+    ok $? "so are the files that are waited for at one place"
+else
+    skip "files that are waited for at one place" "not installed: package util-linux"
+fi
+
 # What the command prints and reads stays its own.
 run sh -c "echo in | $mtrace -o /dev/null -- cat"
 [ "$out" = in ] && [ -z "$err" ] && [ -c /dev/null ]
@@ -276,15 +300,28 @@ run "$mtrace" -o "$work/none" -- "$work"
 [ "$status" -eq 126 ] && says "$work" && [ ! -e "$work/none" ]
 ok $? "a command that cannot be executed: 126, and no report"
 if unshare --pid --fork --mount-proc true 2>/dev/null; then
-    run unshare --pid --fork --mount-proc "$mtrace" -o "$work/none" -- sleep 0.1
-    [ "$status" -eq 125 ] && says "PID namespace" "on the host" && [ ! -e "$work/none" ]
-    ok $? "in a PID namespace of its own nothing would be recorded: 125"
-    run unshare --pid --fork --mount-proc "$mtrace" doctor
-    [ "$status" -eq 1 ] && has "no    PID namespace"
+    rm -f "$work/report"
+    run unshare --pid --fork --mount-proc "$mtrace" --json -o "$work/report" -- "$live/waits" mutex
+    [ "$status" -eq 0 ] && [ "$(get waits/reason=lock/holders/0/name)" = holder ] && [ "$(get tasks/name=holder/tid)" -lt 50 ]
+    ok $? "in a PID namespace of its own tasks have the numbers of the inside"
+    run unshare --pid --fork --mount-proc sh -c '"$2" abba >/dev/null & sleep 0.5; "$1" -d 0.3 -o "$3" -p $!; kill -KILL $!' \
+        sh "$mtrace" "$live/stuck" "$work/text"
+    out=$(cat "$work/text")
+    [ "$status" -eq 0 ] && has "deadlock: 2 of "
+    ok $? "and are found by these"
+    run unshare --pid --fork --mount-proc "$mtrace" --json -o "$work/report" -- unshare --pid --fork --mount-proc "$live/waits" mutex
+    [ "$status" -eq 0 ] && [ "$(get waits/reason=lock/holders/0/name)" = holder ]
+    ok $? "also those who are in yet another one"
+    run unshare --pid --fork "$mtrace" -o "$work/none" -- true
+    [ "$status" -eq 125 ] && says "mount -t proc" && [ ! -e "$work/none" ]
+    ok $? "with the /proc of another namespace nobody would be found: 125"
+    run unshare --pid --fork "$mtrace" doctor
+    [ "$status" -eq 1 ] && has "no    PID namespace" "mount -t proc"
     ok $? "and doctor says it"
 else
-    skip "a PID namespace of its own" "unshare --pid does not work here"
-    skip "and doctor says it" "unshare --pid does not work here"
+    for what in "numbers of the inside" "a process in there" "a namespace within" "another /proc" "and doctor"; do
+        skip "a PID namespace of its own: $what" "unshare --pid does not work here"
+    done
 fi
 run "$mtrace" -p 2147483647
 [ "$status" -eq 125 ] && says 2147483647
@@ -330,6 +367,22 @@ if mount -t tmpfs -o size=4k none "$work/small" 2>/dev/null; then
 else
     skip "full disk" "cannot mount a small tmpfs here"
 fi
+
+# Descriptors: mtrace needs more than the command was given.
+run sh -c 'ulimit -S -n 20; exec "$1" -o "$2" -- sh -c "ulimit -n"' sh "$mtrace" "$work/text"
+[ "$status" -eq 0 ] && [ "$out" = 20 ] && [ -s "$work/text" ]
+ok $? "a low limit on open files is raised, but not the command's"
+
+# Two reports of the same name: the one that ends last, whole.
+echo mine >"$work/both.tmp"
+"$mtrace" --json -o "$work/both" -- sleep 0.3 &
+tap_pids="$tap_pids $!"
+other=$!
+run "$mtrace" --json -o "$work/both" -- sleep 0.3
+wait "$other"
+[ $? -eq 0 ] && [ "$status" -eq 0 ] && "$live/json-get" "$work/both" verdict >/dev/null &&
+    [ "$(cat "$work/both.tmp")" = mine ] && [ "$(echo "$work"/both*)" = "$work/both $work/both.tmp" ]
+ok $? "two that write to one name do not mix, and other files stay as they are"
 
 # Sizes.
 run "$mtrace" --max-tasks=2 -o "$work/text" -- "$live/waits" mutex

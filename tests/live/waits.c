@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,6 +276,52 @@ static void wait_sem(void)
     check(sem_timedwait(&sem, &until) == 0, "sem_timedwait");
 }
 
+#define SEM_ROUNDS 8
+
+static sem_t arranged_sem;
+
+static void *take_and_give(void *unused)
+{
+    for (int i = 0; i < SEM_ROUNDS; i++) {
+        sem_wait(&arranged_sem);
+        pass_time(10);
+        sem_post(&arranged_sem);
+    }
+    return NULL;
+}
+
+static void *take_only(void *unused)
+{
+    for (int i = 0; i < SEM_ROUNDS; i++)
+        sem_wait(&arranged_sem);
+    return NULL;
+}
+
+static void run_three(void *(*body)(void *), int given, int later)
+{
+    pthread_t threads[3];
+    sem_init(&arranged_sem, 0, (unsigned)given);
+    for (int i = 0; i < 3; i++)
+        check(pthread_create(&threads[i], NULL, body, NULL), "pthread_create");
+    for (int i = 0; i < later; i++) {
+        pass_time(10);
+        sem_post(&arranged_sem);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* A semaphore as a lock, and one by which a thread gives others work. */
+static void wait_semlock(void)
+{
+    run_three(take_and_give, 1, 0);
+}
+
+static void wait_semwork(void)
+{
+    run_three(take_only, 0, 3 * SEM_ROUNDS);
+}
+
 static void *live_shortly(void *unused)
 {
     pass_time(WAIT_MS);
@@ -428,6 +475,41 @@ static void wait_forever(void)
         pause();
 }
 
+static _Atomic int first_has, second_has;
+
+static void *hand_over_and_wait(void *unused)
+{
+    pthread_mutex_lock(&arranged_lock);
+    first_has = 1;
+    pass_time(100);
+    pthread_mutex_unlock(&arranged_lock);
+    while (!second_has)
+        pass_time(1);
+    return wait_for_lock(&arranged_lock);
+}
+
+static void *kill_all(void *unused)
+{
+    pass_time(500);
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+/* The main thread waits for the lock, gets it, and is killed while another waits for it in turn. */
+static void wait_taken(void)
+{
+    pthread_t thread;
+    prctl(PR_SET_NAME, "taker");
+    check(pthread_create(&thread, NULL, hand_over_and_wait, NULL), "pthread_create");
+    while (!first_has)
+        pass_time(1);
+    pthread_mutex_lock(&arranged_lock);
+    second_has = 1;
+    check(pthread_create(&thread, NULL, kill_all, NULL), "pthread_create");
+    for (;;)
+        pause();
+}
+
 static void *take_and_end(void *unused)
 {
     prctl(PR_SET_NAME, "careless");
@@ -451,19 +533,17 @@ static void wait_gone(void)
 static void *take_and_end_later(void *unused)
 {
     take_and_end(NULL);
-    pass_time(1000);
+    pass_time(400);
     return NULL;
 }
 
-/* The same, but the owner ends a second after the "ready". */
+/* The same, but the owner ends while the other waits. */
 static void wait_ends(void)
 {
     pthread_t thread;
     check(pthread_create(&thread, NULL, take_and_end_later, NULL), "pthread_create");
     pass_time(WAIT_MS / 4);
     check(pthread_create(&thread, NULL, wait_for_lock, &arranged_lock), "pthread_create");
-    puts("ready");
-    fflush(stdout);
     pthread_join(thread, NULL);
 }
 
@@ -494,6 +574,8 @@ static const struct {
     {"shared", wait_shared},
     {"cond", wait_cond},
     {"sem", wait_sem},
+    {"semlock", wait_semlock},
+    {"semwork", wait_semwork},
     {"join", wait_join},
     {"waitv", wait_waitv},
     {"futex2", wait_futex2},
@@ -513,6 +595,7 @@ static const struct {
     {"readers", wait_readers},
     {"two-readers", wait_two_readers},
     {"readers-forever", wait_readers_forever},
+    {"taken", wait_taken},
     {"gone", wait_gone},
     {"ends", wait_ends},
     {"signal", wait_signal},

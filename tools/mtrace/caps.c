@@ -162,15 +162,18 @@ bool caps_in_first_pid_namespace(void)
     return stat("/proc/self/ns/pid", &status) || status.st_ino == FIRST_PID_NAMESPACE;
 }
 
-bool caps_require_first_pid_namespace(void)
+bool caps_proc_is_ours(void)
 {
-    if (caps_in_first_pid_namespace())
+    char self[32] = "";
+    return readlink("/proc/self", self, sizeof(self) - 1) <= 0 || atol(self) == (long)getpid();
+}
+
+bool caps_require_own_proc(void)
+{
+    if (caps_proc_is_ours())
         return true;
-    complain(
-        "this is a PID namespace of its own (a container), where processes have other numbers than the kernel "
-        "records; run mtrace outside of it, on the host, with the numbers that processes have there ('%s deadlock' "
-        "works in here)",
-        program_name);
+    complain("/proc is that of another PID namespace, where processes have other numbers than in this one: "
+             "mount -t proc proc /proc");
     return false;
 }
 
@@ -250,6 +253,8 @@ void caps_explain(int error, const char *what)
                  strerror(error), program_name);
     else if (error == ENOMEM)
         complain("%s: not enough memory, or a limit on locked memory: ulimit -l unlimited", what);
+    else if (error == EMFILE)
+        complain("%s: the limit on open files is too low: ulimit -n 1024", what);
     else
         complain("%s: %s; '%s doctor' says what works here", what, strerror(error), program_name);
 }

@@ -33,11 +33,14 @@ const char *caps_name(int capability);
 /* Whether this process is in the machine's first user namespace: in another one capabilities do not count for eBPF. */
 bool caps_in_first_namespace(void);
 
-/* Whether this process is in the machine's first PID namespace: a recording knows processes by their numbers there. */
+/* Whether this process is in the machine's first PID namespace, not in a container's. */
 bool caps_in_first_pid_namespace(void);
 
+/* Whether /proc numbers processes as this process's own PID namespace does. */
+bool caps_proc_is_ours(void);
+
 /* The same; complains. */
-bool caps_require_first_pid_namespace(void);
+bool caps_require_own_proc(void);
 
 /* Whether eBPF programs that look at tasks can be loaded: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN. */
 bool caps_can_trace(void);

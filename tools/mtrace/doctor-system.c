@@ -112,13 +112,13 @@ static void check_capabilities(struct checks *checks)
 
 static void check_pid_namespace(struct checks *checks)
 {
-    if (caps_in_first_pid_namespace())
-        checks_add(checks, "pid_namespace", "PID namespace", VERDICT_OK, "the machine's first one");
-    else
-        checks_add(
-            checks, "pid_namespace", "PID namespace", VERDICT_NO,
-            "one of its own (a container): no recording in here, stuck processes can be looked at; run mtrace on "
-            "the host");
+    bool own = caps_proc_is_ours();
+    checks_add(checks, "pid_namespace", "PID namespace", own ? VERDICT_OK : VERDICT_NO, "%s",
+               !own                            ? "/proc is that of another one: processes have other numbers there"
+               : caps_in_first_pid_namespace() ? "the machine's first one"
+                                               : "one of its own (a container): processes in it can be recorded");
+    if (!own)
+        checks_mend(checks, "mount -t proc proc /proc");
 }
 
 static void check_lockdown(struct checks *checks)

@@ -186,6 +186,7 @@ static bool add_row(struct model *model, struct session *session, const struct m
         .kind = model_kind_of_library(key->reason),
         .class = model_class_of(reason),
         .tgid = (pid_t)key->tgid,
+        .first = task,
         .object = key->reason == MT_WAIT_SLEEP ? 0 : key->object,
         .call = 0xffff,
         .fd = key->reason == MT_WAIT_IO && key->object ? (int)key->object : -1,

@@ -165,6 +165,9 @@ static void name_wait(struct model *model, struct session *session, struct model
         wait->what = "sleep";
     else if (wait->reason == WAIT_STOPPED)
         wait->what = wait->object ? "stopped by a debugger" : "stopped by a signal";
+    else if (wait->several)
+        wait->what = model_text(model, *call ? "%s, several files (%s)" : "%s, several files%s",
+                                model_reason(wait->reason), call);
     else if (wait->fd >= 0)
         wait->what =
             model_text(model, *call ? "%s fd %d (%s)" : "%s fd %d%s", model_reason(wait->reason), wait->fd, call);
@@ -201,20 +204,34 @@ bool model_same_futex(const struct model_wait *a, const struct model_wait *b)
     return a->tgid == b->tgid && a->object == b->object;
 }
 
-/* A futex is the same by whichever of its system calls it is waited for. */
-static bool same_wait(const struct model_wait *a, const struct model_wait *b)
+static bool is_of_file(const struct model_wait *wait)
+{
+    return (wait->reason == WAIT_FILE || wait->reason == WAIT_DISK) && wait->call != 0xffff;
+}
+
+/* The processes of one program that wait at one place of it for the like, as the compilers of a make do. */
+static bool same_program(const struct model *model, const struct model_wait *a, const struct model_wait *b)
+{
+    return a->tgid == b->tgid ||
+           (a->reason != WAIT_STOPPED &&
+            !strncmp(model->tasks[a->first].raw.comm, model->tasks[b->first].raw.comm, sizeof model->tasks->raw.comm));
+}
+
+/* A futex is the same by whichever of its system calls it is waited for; which of its files a program waits for at one
+ * place tells less than that it waits for files. */
+static bool same_wait(const struct model *model, const struct model_wait *a, const struct model_wait *b)
 {
     if (a->reason != b->reason || strcmp(a->place, b->place))
         return false;
     if (is_futex(a))
         return model_same_futex(a, b);
-    return a->tgid == b->tgid && a->object == b->object && a->call == b->call;
+    return a->call == b->call && (a->object == b->object || is_of_file(a)) && same_program(model, a, b);
 }
 
 static struct model_wait *find_wait(struct model *model, const struct model_wait *wait)
 {
     for (size_t i = 0; i < model->wait_count; i++)
-        if (same_wait(&model->waits[i], wait))
+        if (same_wait(model, &model->waits[i], wait))
             return &model->waits[i];
     return NULL;
 }
@@ -242,7 +259,12 @@ static bool add_to_wait(struct model *model, struct model_wait *wait, const stru
         wait->name = model_text(model, "%.*s", WAIT_NAME_MAX - 1, entry->stat.name);
     wait->count += entry->stat.count;
     wait->ns += entry->stat.ns;
+    wait->handed += entry->stat.handed;
     wait->open += entry->open;
+    if (is_of_file(wait) && wait->fd != entry->stat.fd) {
+        wait->several = true;
+        wait->fd = -1;
+    }
     if (entry->stat.max > wait->max)
         wait->max = entry->stat.max;
     histogram_add(&wait->times, entry->stat.buckets, entry->stat.min, entry->stat.max);
@@ -292,6 +314,7 @@ static bool add_wait(struct model *model, struct session *session, const struct 
         .tgid = (pid_t)model->tasks[entry->task].raw.tgid,
         .object = entry->stat.key.object,
         .call = entry->stat.key.call,
+        .first = entry->task,
         .shared = entry->stat.shared,
         .fd = entry->stat.fd,
         .name = "",
@@ -321,6 +344,18 @@ static int compare_waits(const void *a, const void *b)
     return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
 }
 
+/* A semaphore that those give who take it is a lock, such as Python's: its waiters are not idle. Where others give, as
+ * to a thread that waits for work or for an end, it is none. One who takes it again before those whom it woke has never
+ * waited: therefore a quarter is enough. */
+static void find_semaphore_lock(struct model *model, struct model_wait *wait)
+{
+    if (wait->kind != WAIT_KIND_SEM || *wait->name || wait->part_count < 2 || wait->handed * 4 < wait->count)
+        return;
+    for (size_t i = 0; i < wait->part_count; i++)
+        move_class(&model->tasks[wait->parts[i].task], wait->class, MODEL_BLOCKED, wait->parts[i].ns);
+    wait->class = MODEL_BLOCKED;
+}
+
 bool model_add_waits(struct model *model, struct session *session)
 {
     struct entries entries = {0};
@@ -336,6 +371,7 @@ bool model_add_waits(struct model *model, struct session *session)
     for (size_t i = 0; i < model->wait_count; i++) {
         struct model_wait *wait = &model->waits[i];
         model_sort_parts(wait->parts, wait->part_count);
+        find_semaphore_lock(model, wait);
         name_wait(model, session, wait, wait->parts[0].task);
     }
     if (model->wait_count)

@@ -45,15 +45,18 @@ struct model_wait {
     enum wait_reason reason;
     enum wait_kind kind;
     enum model_class class;
-    pid_t tgid;
+    pid_t tgid;            /* of the process, or the first of several of one program */
+    int first;             /* index of the first task that was seen to wait */
     uint64_t object;       /* address of the futex, inode, number of the call, by reason; 0 if there is none */
     uint16_t call;         /* number of the system call, 0xffff outside one */
     bool shared;           /* a futex that other processes may wait for too */
     const char *shared_at; /* where it lies in memory that processes share, "" if it does not */
-    int fd;                /* -1: none */
+    int fd;                /* -1: none, or */
+    bool several;          /* more than one */
     bool foreign;          /* a futex that was not waited for by libc or liblinuxmt */
     uint64_t count, ns, max;
-    uint32_t open; /* how many had not ended when the recording did */
+    uint64_t handed; /* ended by one who had waited for the same itself */
+    uint32_t open;   /* how many had not ended when the recording did */
     struct histogram times;
     const char *name;   /* liblinuxmt's, "" if there is none */
     const char *what;   /* "lock accounts", "pipe", "sleep" */

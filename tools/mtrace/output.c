@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The report's file: NAME.tmp until it is whole. ENOSPC may come as late as close, so every step is checked. Devices
- * and pipes are written to as they are: a file must never take the place of one. Behind a symbolic link it is the file
- * that is replaced.
+ * The report's file: NAME and six letters of its own until it is whole, so that several that write to one name do not
+ * meet in one file, and no file of the user's is taken for it. ENOSPC may come as late as close, so every step is
+ * checked. Devices and pipes are written to as they are: a file must never take the place of one. Behind a symbolic
+ * link it is the file that is replaced.
  */
 #include "output.h"
 #include "cmd.h"
@@ -22,16 +23,32 @@ static void say_why(const char *path, int error)
         complain("cannot write %s: %s", path, strerror(error));
 }
 
+/* A new file with the rights that fopen would give it. */
+static FILE *open_temporary(char *name)
+{
+    int fd = mkostemp(name, O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file) {
+        mode_t mask = umask(0);
+        umask(mask);
+        fchmod(fd, 0666 & ~mask);
+    } else if (fd >= 0) {
+        close(fd);
+        unlink(name);
+    }
+    return file;
+}
+
 static bool open_file(struct output *output, const char *path)
 {
     struct stat there;
     bool exists = !stat(path, &there), special = exists && !S_ISREG(there.st_mode);
     output->path = exists ? realpath(path, NULL) : strdup(path);
-    if (!output->path || (!special && asprintf(&output->temporary, "%s.tmp", output->path) < 0)) {
+    if (!output->path || (!special && asprintf(&output->temporary, "%s.XXXXXX", output->path) < 0)) {
         complain("out of memory");
         return false;
     }
-    output->file = fopen(special ? path : output->temporary, "we");
+    output->file = special ? fopen(path, "we") : open_temporary(output->temporary);
     if (!output->file) {
         say_why(path, errno);
         return false;

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -210,7 +211,7 @@ static int record_pids(struct record *record, unsigned parts)
 
 static bool check(const struct record *record)
 {
-    if (!caps_require_first_pid_namespace() || !caps_require_tracing())
+    if (!caps_require_own_proc() || !caps_require_tracing())
         return false;
     for (size_t i = 0; i < record->options.pid_count; i++)
         if (!caps_require_process(record->options.pids[i]))
@@ -225,6 +226,24 @@ static unsigned probes_for(unsigned parts)
            (parts & REPORT_COROS ? SESSION_HUBS : 0);
 }
 
+#define DESCRIPTORS 1024 /* for programs, maps and links; and for the files of many modules that are looked up */
+
+/* The command has been forked by now: it keeps the limit that it was given. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = DESCRIPTORS;
+    if (limit.rlim_max < DESCRIPTORS) {
+        struct rlimit more = {DESCRIPTORS, DESCRIPTORS};
+        if (!setrlimit(RLIMIT_NOFILE, &more))
+            return;
+        limit.rlim_cur = limit.rlim_max;
+    }
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(struct record *record, unsigned parts)
 {
     bool command = record->options.command;
@@ -234,6 +253,7 @@ static int run(struct record *record, unsigned parts)
         return CMD_FAILED;
     if (command && !launch_prepare(&record->launch, record->options.command))
         return CMD_FAILED;
+    raise_descriptor_limit();
     if (!catch_signals(record) || !session_open(&record->session, &record->options, probes_for(parts)))
         return CMD_FAILED;
     return command ? record_command(record, parts) : record_pids(record, parts);

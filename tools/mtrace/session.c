@@ -133,6 +133,23 @@ static size_t tasks_bytes(const struct session *session)
     return (session->slots * sizeof(struct wait_task) + page - 1) / page * page;
 }
 
+/* Runs the task iterator once. */
+static bool take_snapshot(struct session *session, unsigned pass)
+{
+    session->bpf->bss->snapshot_pass = pass;
+    struct bpf_link *link = bpf_program__attach_iter(session->bpf->progs.snapshot, NULL);
+    int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+    char nothing[64];
+    ssize_t got = -1;
+    if (fd >= 0) {
+        while ((got = read(fd, nothing, sizeof nothing)) > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)))
+            continue;
+        close(fd);
+    }
+    bpf_link__destroy(link);
+    return got == 0;
+}
+
 bool session_open(struct session *session, const struct options *options, unsigned probes)
 {
     *session = (struct session){.stats_fd = -1, .probes = probes, .threshold = (uint64_t)(options->threshold * 1e9)};
@@ -150,6 +167,10 @@ bool session_open(struct session *session, const struct options *options, unsign
     int error = wait_bpf__load(session->bpf);
     if (error) {
         caps_explain(-error, "the programs that follow tasks");
+        return false;
+    }
+    if (!take_snapshot(session, 0)) {
+        caps_explain(errno, "the iterator over tasks");
         return false;
     }
     session->slots = options->max_tasks + 1;
@@ -239,23 +260,6 @@ static bool attach_all(struct session *session)
         }
     }
     return true;
-}
-
-/* Runs the task iterator once. */
-static bool take_snapshot(struct session *session, unsigned pass)
-{
-    session->bpf->bss->snapshot_pass = pass;
-    struct bpf_link *link = bpf_program__attach_iter(session->bpf->progs.snapshot, NULL);
-    int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
-    char nothing[64];
-    ssize_t got = -1;
-    if (fd >= 0) {
-        while ((got = read(fd, nothing, sizeof nothing)) > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)))
-            continue;
-        close(fd);
-    }
-    bpf_link__destroy(link);
-    return got == 0;
 }
 
 /* Having the kernel time every run of a program costs more than the programs themselves. So that is done for a tenth of

@@ -186,10 +186,12 @@ static bool has_lines_worth_it(const struct module *module)
     return !module->runtime || strstr(module->path, "linuxmt");
 }
 
-/* Rust links its standard library into every program: known by the paths of its sources. */
-static bool is_rust_library(const struct symbols_frame *frame)
+/* Rust links its standard library into every program, and much of C++'s comes with the headers: known by the paths of
+ * their sources. */
+static bool is_language_library(const struct symbols_frame *frame)
 {
-    static const char *const roots[] = {"library/std/src/", "library/core/src/", "library/alloc/src/"};
+    static const char *const roots[] = {"library/std/src/", "library/core/src/", "library/alloc/src/", "/include/c++/",
+                                        "/c++/v1/"};
     for (size_t i = 0; frame->file && i < sizeof(roots) / sizeof(*roots); i++)
         if (strstr(frame->file, roots[i]))
             return true;
@@ -223,7 +225,7 @@ static size_t look_up(struct symbols *symbols, uint64_t address, uint64_t pc, st
         frames[i].offset += frames[i].function ? address - pc : 0;
         frames[i].module = module->path;
         frames[i].module_offset = address - bias;
-        frames[i].runtime = module->runtime || is_rust_library(&frames[i]) ||
+        frames[i].runtime = module->runtime || is_language_library(&frames[i]) ||
                             (frames[i].function && symbols_is_runtime_function(frames[i].function));
     }
     return count;

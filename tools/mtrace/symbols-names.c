@@ -18,9 +18,8 @@ static const char *const runtime_modules[] = {
 
 /* The same code linked into the program itself. */
 static const char *const runtime_functions[] = {
-    "__lll_", "___lll_", "pthread_", "__pthread_", "___pthread_", "__futex_",   "__new_sem_",          "__libc_",
-    "mt_",    "mt__",    "std::",    "__gthread_", "syscall",     "__syscall_", "__internal_syscall_", "__futex",
-    "futex_", "futex",
+    "__lll_", "___lll_",    "pthread_", "__pthread_", "___pthread_",         "__futex_", "__new_sem_", "__libc_", "mt_",
+    "mt__",   "__gthread_", "syscall",  "__syscall_", "__internal_syscall_", "__futex",  "futex_",     "futex",
 };
 
 bool symbols_is_runtime_module(const char *path)
@@ -39,8 +38,23 @@ bool symbols_is_runtime_module(const char *path)
     return false;
 }
 
+/* The name behind the type that a demangled instance of a template begins with. */
+static const char *without_type(const char *function)
+{
+    const char *name = function;
+    int depth = 0;
+    for (const char *at = function; *at && (depth || *at != '('); at++) {
+        depth += (*at == '<') - (*at == '>');
+        if (*at == ' ' && !depth)
+            name = at + 1;
+    }
+    return name;
+}
+
 bool symbols_is_runtime_function(const char *function)
 {
+    if (!strncmp(without_type(function), "std::", 5))
+        return true;
     for (size_t i = 0; i < sizeof(runtime_functions) / sizeof(*runtime_functions); i++) {
         const char *known = runtime_functions[i];
         size_t length = strlen(known);
