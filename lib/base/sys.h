@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#define MT__PIDFD_SELF (-10001) /* PIDFD_SELF_THREAD_GROUP: the calling process, since Linux 6.14 */
 #define MT__SYS_ALLOC (-2L) /* stands for mt__alloc among the numbers of system calls */
 
 /* Made not 0 while a test has armed a failure: see mt__sys_fail. */

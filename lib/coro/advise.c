@@ -22,7 +22,6 @@
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif
-#define SELF (-10001) /* PIDFD_SELF_THREAD_GROUP */
 
 static int one_by_one; /* the kernel has refused a vector for good */
 
@@ -35,7 +34,7 @@ static int all_at_once(const struct iovec *ranges, unsigned count, int advice)
         return 0;
     for (unsigned i = 0; i < count; i++)
         length += ranges[i].iov_len;
-    result = mt__sys(SYS_process_madvise, SELF, ranges, count, advice, 0);
+    result = mt__sys(SYS_process_madvise, MT__PIDFD_SELF, ranges, count, advice, 0);
     if (result < 0 && result != -ENOMEM && result != -EAGAIN && result != -EINTR)
         __atomic_store_n(&one_by_one, 1, __ATOMIC_RELAXED);
     return result == (long)length;

@@ -56,6 +56,27 @@ static int in_thread(void *arg)
     return mt_sleep(MT_MS(1));
 }
 
+static int yields(struct mt_generator *self, void *arg)
+{
+    return mt_yield(self, &(int){1}, NULL);
+}
+
+/* So many that their stacks are made several at a time. */
+static int generate(void)
+{
+    struct mt_generator *generators[100];
+    int item, error = 0;
+
+    for (int i = 0; i < 100; i++)
+        if (!(generators[i] = mt_generator_new(yields, NULL, sizeof item, NULL)))
+            return -errno;
+    for (int i = 0; i < 100 && !error; i++)
+        error = mt_generator_next(generators[i], &item);
+    for (int i = 0; i < 100; i++)
+        mt_generator_free(generators[i]);
+    return error;
+}
+
 /* Memory, time, waiting, threads, the descriptor that was handed over: what a computation is made of. */
 static int compute(void *arg)
 {
@@ -77,6 +98,8 @@ static int compute(void *arg)
         mt_task_release(threads[i]);
     }
     free(block);
+    if (generate())
+        return mt_fail(-1, "no generators");
     return write(mt_process_fd(0), "result", 6) == 6 && sum > 7 ? 0 : -EIO;
 }
 
@@ -151,6 +174,21 @@ static int go_next_door(void *arg)
     return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || open_a_file(NULL) ? -errno : 0;
 }
 
+static int nap(void *arg)
+{
+    return mt_sleep(MT_MS(1));
+}
+
+/* io_uring would be a way round the filter, so the hub has to do without. */
+static int wait_in_coroutines(void *arg)
+{
+    struct mt_task *tasks[2] = {mt_coro_spawn(nap, NULL, NULL), mt_coro_spawn(nap, NULL, NULL)};
+
+    if (!tasks[0] || !tasks[1])
+        return mt_fail(-errno, "no coroutine");
+    return mt_joinall(tasks, 2, mt_after(MT_SEC(30)));
+}
+
 static int run_a_program(void *arg)
 {
     execl("/bin/true", "true", (char *)NULL);
@@ -177,6 +215,12 @@ static void no_network_and_no_exec(void **state)
     assert_int_equal(finish(task), 0);
     task = confine(go_to_the_network, MT_SANDBOX_NO_EXEC, -1, MT_FORK);
     assert_int_equal(finish(task), 0);
+    for (enum mt_start_method method = MT_FORK; method <= MT_FORKSERVER; method++) {
+        task = confine(wait_in_coroutines, MT_SANDBOX_NO_NETWORK, -1, method);
+        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(60))), 0);
+        assert_string_equal(mt_task_message(task), "");
+        assert_int_equal(finish(task), 0);
+    }
 }
 
 static int change_files(void *arg)
