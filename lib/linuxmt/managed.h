@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is done with the objects of a manager. See mt_managed_queue(3), mt_managed_lock(3), mt_managed_cond(3), mt_managed_dict(3).
+ * What is done with the objects of a manager. See mt_managed_queue(3), mt_managed_lock(3), mt_managed_cond(3),
+ * mt_managed_dict(3).
  *
  * All but dicts and lists is used in memory by programs on the server's host, and then never asks
  * the server, and outlives it; elsewhere, and for dicts and lists always, each call is a request. A request can also
@@ -83,9 +84,9 @@ int mt__managed_cond_acquire(struct mt_managed_cond *cond, mt_deadline deadline,
 int mt_managed_cond_consistent(struct mt_managed_cond *cond);
 int mt_managed_cond_release(struct mt_managed_cond *cond);
 
-/* As mt_cond_wait_robust: 0, also without a notification; -EOWNERDEAD, -ETIMEDOUT: the lock is held. -EPERM: it was not.
- * -EINVAL: it is, unmended. -ECANCELED: it is held in memory, and is not by requests. Not held: -ENOTRECOVERABLE, and by
- * requests -EPIPE, -ESTALE, -EPROTO. */
+/* As mt_cond_wait_robust: 0, also without a notification; -EOWNERDEAD, -ETIMEDOUT: the lock is held. -EPERM: it was
+ * not. -EINVAL: it is, unmended. -ECANCELED: it is held in memory, and is not by requests. Not held: -ENOTRECOVERABLE,
+ * and by requests -EPIPE, -ESTALE, -EPROTO. */
 int mt__managed_cond_wait(struct mt_managed_cond *cond, mt_deadline deadline, const char *place) MT__MUST_CHECK;
 #define mt_managed_cond_wait(cond, deadline) mt__managed_cond_wait(cond, deadline, MT__HERE)
 
@@ -95,8 +96,8 @@ int mt_managed_cond_notify_all(struct mt_managed_cond *cond, mt_deadline deadlin
 
 /* -- Barriers, as mt_barrier_wait(3) ------------------------------------------------------------------------------ */
 
-/* Its place in the round. -ETIMEDOUT (MT_NOWAIT too), -ECANCELED: this task could not wait on, and has broken it for all.
- * -ENOTRECOVERABLE: it is broken, or was while this task waited. */
+/* Its place in the round. -ETIMEDOUT (MT_NOWAIT too), -ECANCELED: this task could not wait on, and has broken it for
+ * all. -ENOTRECOVERABLE: it is broken, or was while this task waited. */
 int mt_managed_barrier_wait(struct mt_managed_barrier *barrier, mt_deadline deadline) MT__MUST_CHECK;
 int mt_managed_barrier_abort(struct mt_managed_barrier *barrier, mt_deadline deadline);
 int mt_managed_barrier_reset(struct mt_managed_barrier *barrier, mt_deadline deadline);
@@ -106,8 +107,9 @@ int mt_managed_barrier_parties(struct mt_managed_barrier *barrier, mt_deadline d
 
 /* -- Read-write locks --------------------------------------------------------------------------------------------- */
 
-/* 0: held. -EOWNERDEAD: held as well, but a writer died writing: a writer mends, and calls mt_managed_rwlock_consistent;
- * until then all are told. Not held: -ETIMEDOUT (-EBUSY), -EDEADLK, -ECANCELED, -ENOMEM. */
+/* 0: held. -EOWNERDEAD: held as well, but a writer died writing: a writer mends, and calls
+ * mt_managed_rwlock_consistent; until then all are told. Not held: -ETIMEDOUT (-EBUSY), -EDEADLK, -ECANCELED, -ENOMEM.
+ */
 int mt__managed_rwlock_acquire_read(struct mt_managed_rwlock *rwlock, mt_deadline deadline,
                                     const char *place) MT__MUST_CHECK;
 int mt__managed_rwlock_acquire_write(struct mt_managed_rwlock *rwlock, mt_deadline deadline,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A process that owns named objects for others to share: queues, locks, read-write locks, conditions, barriers, events,
- * semaphores, counters, dicts, lists and namespaces. See mt_manager(3); what is done with the objects is in linuxmt/managed.h.
+ * semaphores, counters, dicts, lists and namespaces. See mt_manager(3); what is done with the objects is in
+ * linuxmt/managed.h.
  */
 #ifndef LINUXMT_MANAGER_H
 #define LINUXMT_MANAGER_H
@@ -40,8 +41,8 @@ struct mt_manager_options {
 struct mt_manager *mt_manager_start(const struct mt_manager_options *options, mt_deadline deadline);
 
 /* Connects to a server that somebody has started. The key is for TCP: on a Unix socket the server lets in who is the
- * same user. NULL with errno as mt_conn_connect; EPERM (another user's), EUSERS (it has all the connections it may have),
- * EPROTO (it is no manager, or of a version that speaks differently). */
+ * same user. NULL with errno as mt_conn_connect; EPERM (another user's), EUSERS (it has all the connections it may
+ * have), EPROTO (it is no manager, or of a version that speaks differently). */
 struct mt_manager *mt_manager_connect(const char *address, const void *key, size_t key_size, mt_deadline deadline);
 
 /* Ends the server, for who has started it; connections break. 0; -ETIMEDOUT, -ECANCELED: it may have ended or not;

@@ -49,11 +49,11 @@ int mt_robust_consistent(struct mt_robust *robust);
 /* 0; -EPERM if the caller does not hold it. */
 int mt_robust_release(struct mt_robust *robust);
 
-/* mt_cond_wait(3) with a robust lock, for users any of which may be killed: the waiter has the lock again, with all that
- * mt_robust_acquire can say of it. It returns 0 without a notification every now and then, for a notification may have
- * been lost with a task: call it in a loop. 0; -EOWNERDEAD: somebody has died holding the lock: mend;
- * -ETIMEDOUT; -ECANCELED; in all of these the lock is held. -ENOTRECOVERABLE: it is not, for good. And without having
- * waited -EPERM: the caller does not hold the lock; -EINVAL: what it guards has not been mended. */
+/* mt_cond_wait(3) with a robust lock, for users any of which may be killed: the waiter has the lock again, with all
+ * that mt_robust_acquire can say of it. It returns 0 without a notification every now and then, for a notification may
+ * have been lost with a task: call it in a loop. 0; -EOWNERDEAD: somebody has died holding the lock: mend; -ETIMEDOUT;
+ * -ECANCELED; in all of these the lock is held. -ENOTRECOVERABLE: it is not, for good. And without having waited
+ * -EPERM: the caller does not hold the lock; -EINVAL: what it guards has not been mended. */
 int mt__cond_wait_robust(struct mt_cond *cond, struct mt_robust *robust, mt_deadline deadline,
                          const char *place) MT__MUST_CHECK;
 #define mt_cond_wait_robust(cond, robust, deadline) mt__cond_wait_robust(cond, robust, deadline, MT__HERE)

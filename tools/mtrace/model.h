@@ -148,7 +148,7 @@ struct model_queue {
     bool closed;
     uint32_t put_total, got_total; /* since it was made */
     uint32_t lost_put, lost_got, again;
-    double full, empty, mean;      /* shares of the time, and messages on average */
+    double full, empty, mean; /* shares of the time, and messages on average */
 };
 
 /* What a worker did. */

@@ -20,7 +20,7 @@ struct queues_state {
     uint32_t depth; /* messages that can be got */
     bool full;      /* as mt_queue_is_full says: a message of the largest size has no room */
     bool closed;
-    uint32_t put, got; /* ever; they wrap */
+    uint32_t put, got;                  /* ever; they wrap */
     uint32_t lost_put, lost_got, again; /* as mt_queue_status tells */
 };
 
