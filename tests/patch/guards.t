@@ -9,7 +9,7 @@ build=$(cd "${top_builddir:-$PWD}" && pwd)
 here=$build/tests/patch
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-programs=(descriptors accepts creates)
+programs=(descriptors accepts creates users)
 
 if [[ ! -x $here/descriptors ]]; then
     echo "1..0 # SKIP $here/descriptors is not there: run make check"
