@@ -54,10 +54,6 @@ static void free_answer(void *arg)
     free(answer);
 }
 
-/* As libc has them: one for each kind. */
-static struct mt_local users = MT_LOCAL_INIT(free_answer), groups = MT_LOCAL_INIT(free_answer),
-                       shadows = MT_LOCAL_INIT(free_answer);
-
 static int grow(struct answer *answer)
 {
     size_t size = answer->size ? answer->size * 2 : 1024;
@@ -83,7 +79,9 @@ static struct answer *answer_of_task(struct mt_local *answers)
     return answer;
 }
 
-#define BY_KEY(name, key_type, entry_type, answers)                                                 \
+/* Each name has memory of its own, as it has in libc. */
+#define BY_KEY(name, key_type, entry_type)                                                          \
+    static struct mt_local name##_answers = MT_LOCAL_INIT(free_answer);                             \
     MT__PATCHED struct entry_type *name(key_type key)                                               \
     {                                                                                               \
         struct entry_type *found = NULL;                                                            \
@@ -91,7 +89,7 @@ static struct answer *answer_of_task(struct mt_local *answers)
         int error;                                                                                  \
         if (!mt__patched(DNS))                                                                      \
             return mt__libc(name)(key);                                                             \
-        answer = answer_of_task(&answers);                                                          \
+        answer = answer_of_task(&name##_answers);                                                   \
         if (!answer) {                                                                              \
             errno = ENOMEM;                                                                         \
             return NULL;                                                                            \
@@ -103,8 +101,8 @@ static struct answer *answer_of_task(struct mt_local *answers)
             errno = error == ERANGE ? ENOMEM : error;                                               \
         return found;                                                                               \
     }
-BY_KEY(getpwnam, const char *, passwd, users)
-BY_KEY(getpwuid, uid_t, passwd, users)
-BY_KEY(getgrnam, const char *, group, groups)
-BY_KEY(getgrgid, gid_t, group, groups)
-BY_KEY(getspnam, const char *, spwd, shadows)
+BY_KEY(getpwnam, const char *, passwd)
+BY_KEY(getpwuid, uid_t, passwd)
+BY_KEY(getgrnam, const char *, group)
+BY_KEY(getgrgid, gid_t, group)
+BY_KEY(getspnam, const char *, spwd)

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static uid_t daemons_user;
+static gid_t daemons_group;
 static struct mt_event asked = MT_EVENT_INIT, answered = MT_EVENT_INIT;
 
 static int first(void *arg)
@@ -20,6 +22,8 @@ static int first(void *arg)
     struct group *group = getgrgid(0);
     int error;
 
+    getpwnam("daemon"); /* another name, and so other memory */
+    getgrnam("daemon");
     if (!user || !group || strcmp(user->pw_name, "root") || strcmp(group->gr_name, "root"))
         return -ENOENT;
     mt_event_set(&asked);
@@ -37,8 +41,8 @@ static int second(void *arg)
 
     if (error)
         return error;
-    user = getpwnam("daemon");
-    group = getgrnam("daemon");
+    user = getpwuid(daemons_user);
+    group = getgrgid(daemons_group);
     error = !user || !group || strcmp(user->pw_name, "daemon") || strcmp(group->gr_name, "daemon") ? -ENOENT : 0;
     mt_event_set(&answered);
     return error;
@@ -53,6 +57,8 @@ int main(void)
         printf("1..0 # SKIP there is no user or group daemon here\n");
         return 0;
     }
+    daemons_user = getpwnam("daemon")->pw_uid;
+    daemons_group = getgrnam("daemon")->gr_gid;
     if (mt_patch(MT_PATCH_DNS))
         return 1;
     tasks[0] = mt_coro_spawn(first, NULL, NULL);
