@@ -27,7 +27,7 @@ static void resolve(void *arg)
     resolution->herror = h_errno;
 }
 
-static long look_up(enum mt__name_number number, void *function, const long arguments[], int count)
+long mt__look_up(enum mt__name_number number, void *function, const long arguments[], int count)
 {
     struct mt__patch_call call = mt__patch_begin();
     struct resolution resolution = {.call.function = function};
@@ -43,9 +43,9 @@ static long look_up(enum mt__name_number number, void *function, const long argu
     return resolution.call.result;
 }
 
-#define LOOK_UP(name, ...)                                                         \
-    look_up(MT__N_##name, mt__original(MT__N_##name), (const long[]){__VA_ARGS__}, \
-            sizeof((const long[]){__VA_ARGS__}) / sizeof(long))
+#define LOOK_UP(name, ...)                                                             \
+    mt__look_up(MT__N_##name, mt__original(MT__N_##name), (const long[]){__VA_ARGS__}, \
+                sizeof((const long[]){__VA_ARGS__}) / sizeof(long))
 
 /* Addresses and numbers, or nothing at all, need nobody to be asked, and so no thread. */
 static int is_known(const char *node, const char *service)
@@ -90,7 +90,7 @@ MT__PATCHED int getnameinfo(const struct sockaddr *address, socklen_t length, ch
 
     if (!mt__patched(DNS) || !asks)
         return name_info(&info);
-    return (int)look_up(MT__N_getnameinfo, (void *)name_info, (const long[]){(long)&info}, 1);
+    return (int)mt__look_up(MT__N_getnameinfo, (void *)name_info, (const long[]){(long)&info}, 1);
 }
 
 /* Any of the gethostby..._r; `number` says which. */
@@ -121,7 +121,7 @@ static int find_host(struct host *host)
 {
     if (!mt__patched(DNS))
         return (int)host_by_key(host);
-    return (int)look_up(host->number, (void *)host_by_key, (const long[]){(long)host}, 1);
+    return (int)mt__look_up(host->number, (void *)host_by_key, (const long[]){(long)host}, 1);
 }
 
 MT__PATCHED int gethostbyname_r(const char *restrict name, struct hostent *restrict entry, char *restrict buffer,

@@ -52,6 +52,9 @@ struct mt__off_call {
 void mt__off_call_run(void *call);
 long mt__off(enum mt__name_number number, const long arguments[6]);
 
+/* Looks a name up off the hub: errno and h_errno become what the call has left. */
+long mt__look_up(enum mt__name_number number, void *function, const long arguments[], int count);
+
 /* Its result or -errno. _int: of a function that returns an int, whose upper half is not there. */
 static inline long mt__or_errno(long result)
 {

@@ -19,6 +19,8 @@ struct stream_lock {
 #define AT_ONCE     PIPE_BUF
 #define AT_ONCE_TTY 1024
 
+#define FRESH 512
+
 static int is_mine(const FILE *stream)
 {
     const struct stream_lock *lock = stream->_lock;
@@ -76,6 +78,13 @@ static size_t room(FILE *stream)
     return (size_t)(stream->_IO_buf_end - stream->_IO_write_ptr);
 }
 
+/* It has no buffer yet, and will get one of more than FRESH: on terminals, and of stderr, each call or line empties it.
+ */
+static int is_fresh(FILE *stream, size_t at_once)
+{
+    return !stream->_IO_buf_base && stream != stderr && at_once == AT_ONCE;
+}
+
 int mt__stream_output(FILE *stream, size_t size, int flush, enum mt__name_number number)
 {
     size_t at_once, whole = size + mt__stream_pending(stream);
@@ -84,8 +93,34 @@ int mt__stream_output(FILE *stream, size_t size, int flush, enum mt__name_number
     if (flush ? !whole : size < room(stream))
         return way(stream, MT__DIRECT);
     at_once = waits(stream);
-    if (!at_once)
+    if (!at_once || (!flush && size < FRESH && is_fresh(stream, at_once)))
         return way(stream, MT__DIRECT);
     error = wait_for(stream, POLLOUT, number);
     return error ? error : way(stream, whole <= at_once ? MT__DIRECT : MT__OFF);
+}
+
+/* As much as still goes into the buffer; 0 if each call empties it. */
+static size_t room_wide(FILE *stream)
+{
+    const struct mt__wide *wide = mt__wide(stream);
+
+    if (!wide || __flbf(stream) || __fbufsize(stream) <= 1 || !wide->write_ptr)
+        return 0;
+    return (size_t)(wide->buf_end - wide->write_ptr);
+}
+
+int mt__stream_output_wide(FILE *stream, size_t count, enum mt__name_number number)
+{
+    size_t at_once;
+    int error;
+
+    if (count < room_wide(stream))
+        return way(stream, MT__DIRECT);
+    at_once = waits(stream);
+    if (!at_once || (count < FRESH && is_fresh(stream, at_once)))
+        return way(stream, MT__DIRECT);
+    error = wait_for(stream, POLLOUT, number);
+    if (error)
+        return error;
+    return way(stream, count * MB_LEN_MAX + mt__stream_pending(stream) <= at_once ? MT__DIRECT : MT__OFF);
 }

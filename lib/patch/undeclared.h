@@ -45,6 +45,7 @@ int __openat_2(int folder, const char *path, int flags);
 int __openat64_2(int folder, const char *path, int flags);
 int __fcntl(int fd, int command, ...);
 
+pid_t _Fork(void);
 pid_t __wait(int *status);
 pid_t __waitpid(pid_t pid, int *status, int options);
 int __sigaction(int signal, const struct sigaction *action, struct sigaction *before);
