@@ -47,7 +47,7 @@ libmtcore_la_SOURCES = \
 	%D%/pool/remote.h %D%/pool/sent.c %D%/pool/served.c %D%/pool/window-answer.c %D%/pool/window-back.c %D%/pool/window.c \
 	%D%/pool/timed.c %D%/pool/unread.c %D%/pool/worker.c
 if HAVE_URING
-libmtcore_la_SOURCES += %D%/coro/loop-uring.c
+libmtcore_la_SOURCES += %D%/coro/loop-uring.c %D%/coro/uring-hash.c
 endif
 libmtcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CPPFLAGS) $(SECCOMP_CFLAGS) $(URING_CPPFLAGS) $(URING_CFLAGS) -DMT__RELEASE='"$(PACKAGE_VERSION)"'
 libmtcore_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden

@@ -129,6 +129,8 @@ struct mt__loop {
 extern const struct mt__loop mt__loop_epoll;
 #if HAVE_URING
 extern const struct mt__loop mt__loop_uring;
+void mt__uring_hash_begin(void);         /* uring-hash.c */
+void mt__uring_hash_for(size_t waiters); /* so many wait */
 #endif
 
 /* The process's. */

@@ -76,6 +76,40 @@ static void a_hub_that_nothing_can_wake_says_so(void **state)
     assert_non_null(strstr(said, "event \"never\""));
 }
 
+/* -- The process's first thread ------------------------------------------------------------------------------------ */
+
+static struct mt_event before = MT_EVENT_INIT;
+
+static int wait_before(void *arg)
+{
+    return mt_event_wait(&before, MT_FOREVER);
+}
+
+static int set_before(void *arg)
+{
+    mt_event_set(&before);
+    return 0;
+}
+
+/* The kernel makes the process a table of its own for who waits, when the first thread comes. */
+static int wait_and_make_first_thread(void)
+{
+    struct mt_task *waiter = mt_coro_spawn(wait_before, NULL, NULL), *thread;
+
+    if (!waiter || mt_sleep(MT_MS(2)) || !(thread = mt_thread_spawn(set_before, NULL, NULL)))
+        return 2;
+    return mt_task_join(waiter, mt_after(MT_SEC(20))) || finish(thread);
+}
+
+static void who_waits_when_the_first_thread_comes_is_woken(void **state)
+{
+    char said[1024];
+    int status = in_child(wait_and_make_first_thread, said, sizeof said);
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* -- Stacks ------------------------------------------------------------------------------------------------------- */
 
 static int deep(int depth)
@@ -370,6 +404,7 @@ static void a_forks_child_waits_without_a_loop_too(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waits_when_the_first_thread_comes_is_woken),
         cmocka_unit_test(a_hub_that_nothing_can_wake_says_so),
         cmocka_unit_test(an_overflow_names_the_coroutine),
         cmocka_unit_test(stacks_have_the_size_asked_for),
