@@ -221,11 +221,12 @@ static bool same_program(const struct model *model, const struct model_wait *a, 
  * place tells less than that it waits for files. */
 static bool same_wait(const struct model *model, const struct model_wait *a, const struct model_wait *b)
 {
-    if (a->reason != b->reason || strcmp(a->place, b->place))
+    if (a->reason != b->reason)
         return false;
-    if (is_futex(a))
-        return model_same_futex(a, b);
-    return a->call == b->call && (a->object == b->object || is_of_file(a)) && same_program(model, a, b);
+    if (is_futex(a)) /* the place last: of many locks most are told apart by less */
+        return model_same_futex(a, b) && !strcmp(a->place, b->place);
+    return a->call == b->call && (a->object == b->object || is_of_file(a)) && !strcmp(a->place, b->place) &&
+           same_program(model, a, b);
 }
 
 static struct model_wait *find_wait(struct model *model, const struct model_wait *wait)
