@@ -382,7 +382,7 @@ EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
 if WITH_BPF
 check_PROGRAMS += %D%/live/stuck %D%/live/stuck-mt
 if WITH_TESTS
-MTRACE_TESTS = %D%/unit/confine %D%/unit/histogram %D%/unit/queues %D%/unit/symbols %D%/unit/tasks %D%/unit/verdict
+MTRACE_TESTS = %D%/unit/confine %D%/unit/histogram %D%/unit/lookup %D%/unit/queues %D%/unit/symbols %D%/unit/tasks %D%/unit/verdict
 check_PROGRAMS += $(MTRACE_TESTS)
 TESTS += $(MTRACE_TESTS)
 endif
@@ -409,6 +409,9 @@ endif
 %C%_unit_histogram_SOURCES = %D%/unit/histogram.c tools/mtrace/histogram.c tools/mtrace/histogram.h
 %C%_unit_histogram_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
 %C%_unit_histogram_LDADD = $(CMOCKA_LIBS)
+%C%_unit_lookup_SOURCES = %D%/unit/lookup.c tools/mtrace/lookup.c tools/mtrace/lookup.h
+%C%_unit_lookup_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_lookup_LDADD = $(CMOCKA_LIBS)
 %C%_unit_symbols_SOURCES = %D%/unit/symbols.c tools/mtrace/symbols.c tools/mtrace/symbols.h tools/mtrace/symbols-code.c \
 	tools/mtrace/symbols-data.c tools/mtrace/symbols-internal.h tools/mtrace/symbols-maps.c tools/mtrace/symbols-member.c tools/mtrace/symbols-names.c \
 	tools/mtrace/symbols-unwind.c

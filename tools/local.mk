@@ -34,6 +34,8 @@ MTRACE_RECORD = \
 	tools/mtrace/names.h \
 	tools/mtrace/model.c \
 	tools/mtrace/model.h \
+	tools/mtrace/lookup.c \
+	tools/mtrace/lookup.h \
 	tools/mtrace/model-waits.c \
 	tools/mtrace/model-locks.c \
 	tools/mtrace/model-holders.c \

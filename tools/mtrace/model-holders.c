@@ -18,7 +18,8 @@
 /* By what the kernel knows of it: the waits of that process on that address. */
 struct model_lock *model_lock_of(const struct model *model, const struct wait_lock *raw)
 {
-    for (size_t i = 0; i < model->wait_count; i++) {
+    const struct lookup *waits = &model->by_object;
+    for (int i = lookup_first(waits, lookup_hash(raw->key.object, "")); i >= 0; i = lookup_next(waits, i)) {
         const struct model_wait *wait = &model->waits[i];
         if (wait->lock < 0 || wait->object != raw->key.object)
             continue;

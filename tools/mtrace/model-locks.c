@@ -11,9 +11,10 @@
 
 static int find_lock(const struct model *model, const struct model_wait *wait)
 {
-    for (size_t i = 0; i < model->lock_count; i++)
+    uint64_t hash = model_futex_hash(wait);
+    for (int i = lookup_first(&model->by_futex, hash); i >= 0; i = lookup_next(&model->by_futex, i))
         if (model_same_futex(&model->waits[model->locks[i].first], wait))
-            return (int)i;
+            return i;
     return -1;
 }
 
@@ -26,6 +27,8 @@ static bool add_lock(struct model *model, size_t index)
         if (!more)
             return false;
         model->locks = more;
+        if (!lookup_add(&model->by_futex, model_futex_hash(wait)))
+            return false;
         at = (int)model->lock_count++;
         more[at] = (struct model_lock){.first = index, .gone_name = ""};
     }
@@ -54,6 +57,19 @@ static int compare_locks(const void *a, const void *b)
     return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
 }
 
+/* The locks are in another order now. */
+static bool find_anew(struct model *model)
+{
+    lookup_free(&model->by_futex);
+    for (size_t i = 0; i < model->lock_count; i++)
+        if (!lookup_add(&model->by_futex, model_futex_hash(&model->waits[model->locks[i].first])))
+            return false;
+    for (size_t i = 0; i < model->wait_count; i++)
+        if (model->waits[i].lock >= 0)
+            model->waits[i].lock = find_lock(model, &model->waits[i]);
+    return true;
+}
+
 bool model_add_locks(struct model *model, struct session *session)
 {
     for (size_t i = 0; i < model->wait_count; i++)
@@ -66,10 +82,7 @@ bool model_add_locks(struct model *model, struct session *session)
         qsort(model->locks, model->lock_count, sizeof *model->locks, compare_locks);
     for (size_t i = 0; i < model->lock_count; i++)
         model_sort_parts(model->locks[i].parts, model->locks[i].part_count);
-    for (size_t i = 0; i < model->wait_count; i++)
-        if (model->waits[i].lock >= 0)
-            model->waits[i].lock = find_lock(model, &model->waits[i]);
-    return true;
+    return find_anew(model);
 }
 
 static int compare_wakers(const void *a, const void *b)

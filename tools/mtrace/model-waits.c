@@ -204,6 +204,13 @@ bool model_same_futex(const struct model_wait *a, const struct model_wait *b)
     return a->tgid == b->tgid && a->object == b->object;
 }
 
+/* Of those that are the same the same. */
+uint64_t model_futex_hash(const struct model_wait *wait)
+{
+    return *wait->shared_at ? lookup_hash(0, wait->shared_at)
+                            : lookup_hash(wait->object ^ (uint64_t)wait->tgid << 48, "");
+}
+
 static bool is_of_file(const struct model_wait *wait)
 {
     return (wait->reason == WAIT_FILE || wait->reason == WAIT_DISK) && wait->call != 0xffff;
@@ -229,9 +236,15 @@ static bool same_wait(const struct model *model, const struct model_wait *a, con
            same_program(model, a, b);
 }
 
-static struct model_wait *find_wait(struct model *model, const struct model_wait *wait)
+static uint64_t hash_of(const struct model_wait *wait)
 {
-    for (size_t i = 0; i < model->wait_count; i++)
+    return is_futex(wait) ? model_futex_hash(wait)
+                          : lookup_hash((uint64_t)wait->reason << 16 | wait->call, wait->place);
+}
+
+static struct model_wait *find_wait(struct model *model, const struct model_wait *wait, uint64_t hash)
+{
+    for (int i = lookup_first(&model->rows, hash); i >= 0; i = lookup_next(&model->rows, i))
         if (same_wait(model, &model->waits[i], wait))
             return &model->waits[i];
     return NULL;
@@ -294,14 +307,16 @@ static void name_by_records(struct model *model, struct session *session, struct
 
 struct model_wait *model_wait_row(struct model *model, struct model_wait *wait)
 {
-    struct model_wait *row = find_wait(model, wait), *more = NULL;
+    uint64_t hash = hash_of(wait);
+    struct model_wait *row = find_wait(model, wait, hash), *more = NULL;
     if (!row)
         more = realloc(model->waits, (model->wait_count + 1) * sizeof *more);
-    if (row || !more) {
+    if (more)
+        model->waits = more;
+    if (!more || !lookup_add(&model->rows, hash)) {
         free(wait->stack);
         return row;
     }
-    model->waits = more;
     more[model->wait_count] = *wait;
     return &more[model->wait_count++];
 }
@@ -377,5 +392,8 @@ bool model_add_waits(struct model *model, struct session *session)
     }
     if (model->wait_count)
         qsort(model->waits, model->wait_count, sizeof *model->waits, compare_waits);
-    return true;
+    lookup_free(&model->rows);
+    for (size_t i = 0; good && i < model->wait_count; i++)
+        good = lookup_add(&model->by_object, lookup_hash(model->waits[i].object, ""));
+    return good;
 }

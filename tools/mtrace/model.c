@@ -252,6 +252,9 @@ void model_free(struct model *model)
     free(model->tasks);
     free(model->waits);
     free(model->locks);
+    lookup_free(&model->rows);
+    lookup_free(&model->by_object);
+    lookup_free(&model->by_futex);
     free(model->circle);
     free(model->wakers);
     free(model->inversions);

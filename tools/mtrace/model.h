@@ -10,6 +10,7 @@
 #define MTRACE_MODEL_H
 
 #include "histogram.h"
+#include "lookup.h"
 #include "names.h"
 #include "session.h"
 #include "symbols.h"
@@ -273,8 +274,11 @@ struct model {
     size_t task_count;
     struct model_wait *waits; /* longest first, blocked and on peers before idle */
     size_t wait_count;
+    struct lookup rows;       /* of the waits, while they are made */
+    struct lookup by_object;  /* of the waits, once they are in order */
     struct model_lock *locks; /* longest first */
     size_t lock_count;
+    struct lookup by_futex; /* of the locks */
     struct model_link *circle; /* the first that was found */
     size_t circle_count;
     struct model_waker *wakers; /* by time ended, longest first */
@@ -390,6 +394,7 @@ void model_sort_parts(struct model_part *parts, size_t count);
 enum model_class model_class_of(enum wait_reason reason);
 
 /* Whether two waits are for the same futex: of one process, or in memory that processes share. */
+uint64_t model_futex_hash(const struct model_wait *wait);
 bool model_same_futex(const struct model_wait *a, const struct model_wait *b);
 
 /* One word a reason: "lock", "disk", ... */
