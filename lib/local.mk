@@ -28,7 +28,7 @@ libmtcore_la_SOURCES = \
 	%D%/process/conn.h %D%/process/end.c %D%/process/exec.c %D%/process/fork.c %D%/process/function.c \
 	%D%/process/init.c %D%/process/process.c %D%/process/process.h %D%/process/sandbox.c %D%/process/sandbox.h \
 	%D%/process/server.c %D%/process/shm.c %D%/process/start.c \
-	%D%/coro/advise.c %D%/coro/advise.h %D%/coro/context.c %D%/coro/context.h %D%/coro/coro.c %D%/coro/coro.h %D%/coro/file.c %D%/coro/helper.c \
+	%D%/coro/advise.c %D%/coro/advise.h %D%/coro/context.c %D%/coro/context.h %D%/coro/coro.c %D%/coro/coro.h %D%/coro/file.c %D%/coro/futex-hash.c %D%/coro/helper.c \
 	%D%/coro/hub.c %D%/coro/hub.h %D%/coro/hub-life.c %D%/coro/idle.c %D%/coro/io.c %D%/coro/io.h %D%/coro/loop-epoll.c %D%/coro/loop.c %D%/coro/net.c \
 	%D%/coro/overflow.c %D%/coro/park.c %D%/coro/park-io.c %D%/coro/stack.c %D%/coro/stack.h %D%/coro/stuck.c %D%/coro/timers.c \
 	%D%/coro/monitor.c %D%/coro/monitor.h %D%/coro/monitor-look.c %D%/coro/monitor-text.c %D%/coro/tell.c %D%/coro/tell.h \
@@ -47,7 +47,7 @@ libmtcore_la_SOURCES = \
 	%D%/pool/remote.h %D%/pool/sent.c %D%/pool/served.c %D%/pool/window-answer.c %D%/pool/window-back.c %D%/pool/window.c \
 	%D%/pool/timed.c %D%/pool/unread.c %D%/pool/worker.c
 if HAVE_URING
-libmtcore_la_SOURCES += %D%/coro/loop-uring.c %D%/coro/uring-hash.c
+libmtcore_la_SOURCES += %D%/coro/loop-uring.c
 endif
 libmtcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CPPFLAGS) $(SECCOMP_CFLAGS) $(URING_CPPFLAGS) $(URING_CFLAGS) -DMT__RELEASE='"$(PACKAGE_VERSION)"'
 libmtcore_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden

@@ -50,6 +50,7 @@ static void forked(void)
     if (hub->current != &hub->root)
         hub->root.parked = NULL;
     hub->tid = (uint32_t)mt__sys(SYS_gettid);
+    mt__futex_hash_begin();
     if (hub->loop->open(hub) && (hub->loop = &mt__loop_epoll)->open(hub)) {
         mt__hook_set(NULL); /* no descriptors to be had: it waits as a plain thread does */
         mt__at_end = NULL;
@@ -166,6 +167,7 @@ static int open_loop(struct mt__hub *hub)
 {
     int error;
 
+    mt__futex_hash_begin();
     hub->loop = mt__loop_choose();
     hub->letters.bell = (int)mt__sys(SYS_eventfd2, 0, EFD_CLOEXEC);
     if (hub->letters.bell < 0)

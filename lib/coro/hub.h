@@ -129,12 +129,14 @@ struct mt__loop {
 extern const struct mt__loop mt__loop_epoll;
 #if HAVE_URING
 extern const struct mt__loop mt__loop_uring;
-void mt__uring_hash_begin(void);         /* uring-hash.c */
-void mt__uring_hash_for(size_t waiters); /* so many wait */
 #endif
 
 /* The process's. */
 const struct mt__loop *mt__loop_choose(void);
+
+/* The kernel's lists of who waits: before the first wait, and when so many wait. futex-hash.c */
+void mt__futex_hash_begin(void);
+void mt__futex_hash_for(size_t waiters);
 
 /* Threads that wait for words where the loop cannot. */
 int mt__helper_futex(struct mt__hub *hub, struct mt__arm *arm);

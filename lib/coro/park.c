@@ -221,7 +221,7 @@ static int arm_link(struct mt__hub *hub, struct mt__link *link)
                             .word = link->word,
                             .expected = link->expected,
                             .flags = link->flags};
-    hub->armed++;
+    mt__futex_hash_for(++hub->armed);
     error = hub->futex_by_loop ? hub->loop->futex(hub, arm) : mt__helper_futex(hub, arm);
     if (error) {
         mt__arm_free(hub, arm);

@@ -35,7 +35,7 @@ static void set(size_t slots)
 }
 
 /* In each process, and before it waits. One that has had threads has a table, or has chosen the shared one. */
-void mt__uring_hash_begin(void)
+void mt__futex_hash_begin(void)
 {
     long slots = mt__sys(SYS_prctl, PR_FUTEX_HASH, PR_FUTEX_HASH_GET_SLOTS, 0, 0, 0);
 
@@ -47,7 +47,7 @@ void mt__uring_hash_begin(void)
         __atomic_store_n(&enough_for, (size_t)slots * A_SLOT, __ATOMIC_RELAXED);
 }
 
-void mt__uring_hash_for(size_t waiters)
+void mt__futex_hash_for(size_t waiters)
 {
     size_t enough = __atomic_load_n(&enough_for, __ATOMIC_RELAXED);
 
