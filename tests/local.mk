@@ -428,7 +428,8 @@ EXTRA_DIST += $(RECORD_TESTS)
 if WITH_BPF
 check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt %D%/live/json-get
 endif
-%C%_live_waits_SOURCES = %D%/live/waits.c
+%C%_live_waits_SOURCES = %D%/live/waits.c %D%/live/waits.h %D%/live/waits-end.c %D%/live/waits-file.c %D%/live/waits-futex.c \
+	%D%/live/waits-mutex.c %D%/live/waits-rwlock.c %D%/live/waits-sem.c %D%/live/waits-time.c
 %C%_live_waits_CFLAGS = $(AM_CFLAGS) -g -O1
 %C%_live_waits_LDADD = -lpthread
 # with the shared library, whose probes mtrace attaches to

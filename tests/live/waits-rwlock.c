@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waits by arrangement for read-write locks: see waits.h.
+ */
+#include "waits.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+pthread_rwlock_t arranged_rwlock = PTHREAD_RWLOCK_INITIALIZER;
+
+static void *read_table(void *unused)
+{
+    check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
+    pthread_rwlock_unlock(&arranged_rwlock);
+    return NULL;
+}
+
+static void *write_table(void *unused)
+{
+    check(pthread_rwlock_wrlock(&arranged_rwlock), "pthread_rwlock_wrlock");
+    pthread_rwlock_unlock(&arranged_rwlock);
+    return NULL;
+}
+
+/* The main thread holds the table while a reader and a writer want it. */
+static void hold_table(void)
+{
+    pthread_t reader, writer;
+    prctl(PR_SET_NAME, "holder");
+    check(pthread_create(&reader, NULL, read_table, NULL), "pthread_create");
+    check(pthread_create(&writer, NULL, write_table, NULL), "pthread_create");
+    pass_time(WAIT_MS);
+    pthread_rwlock_unlock(&arranged_rwlock);
+    pthread_join(reader, NULL);
+    pthread_join(writer, NULL);
+}
+
+static void wait_rwlock(void)
+{
+    check(pthread_rwlock_wrlock(&arranged_rwlock), "pthread_rwlock_wrlock");
+    hold_table();
+}
+
+/* Read: only the writer has to wait, and which reader it is for is recorded nowhere. */
+static void wait_readers(void)
+{
+    check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
+    hold_table();
+}
+
+/* Two readers, of whom the one that comes last and reads but for a moment is the last to leave. */
+static void *read_for(void *ms)
+{
+    const int *span = ms;
+    pass_time(span[0]);
+    check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
+    pass_time(span[1]);
+    pthread_rwlock_unlock(&arranged_rwlock);
+    return NULL;
+}
+
+static void wait_two_readers(void)
+{
+    static int whole[] = {0, WAIT_MS}, end[] = {WAIT_MS / 4, WAIT_MS};
+    pthread_t readers[2], writer;
+    check(pthread_create(&readers[0], NULL, read_for, whole), "pthread_create");
+    check(pthread_create(&readers[1], NULL, read_for, end), "pthread_create");
+    pass_time(WAIT_MS / 2);
+    check(pthread_create(&writer, NULL, write_table, NULL), "pthread_create");
+    pthread_join(readers[0], NULL);
+    pthread_join(readers[1], NULL);
+    pthread_join(writer, NULL);
+}
+
+/* Says "ready" and holds it until it is killed. */
+static void wait_readers_forever(void)
+{
+    pthread_t writer;
+    check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
+    check(pthread_create(&writer, NULL, write_table, NULL), "pthread_create");
+    pass_time(WAIT_MS);
+    puts("ready");
+    fflush(stdout);
+    pthread_join(writer, NULL);
+}
+
+const struct waits_kind waits_rwlock[] = {
+    {"rwlock", wait_rwlock},
+    {"readers", wait_readers},
+    {"two-readers", wait_two_readers},
+    {"readers-forever", wait_readers_forever},
+    {0},
+};
