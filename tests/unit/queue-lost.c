@@ -16,6 +16,7 @@ static struct mt_queue_status status_of(struct mt_queue *queue)
     struct mt_queue_status status;
 
     assert_int_equal(mt_queue_status(queue, &status), 0);
+    assert_int_equal((uint32_t)queue->shared->freed, status.put - status.size - status.viewed); /* what tracers count */
     return status;
 }
 
