@@ -14,6 +14,7 @@
  * that was first fails.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "pool/remote.h"
 
 #include <errno.h>
@@ -124,9 +125,9 @@ static void drop(struct mt__worker *worker)
     if (cell)
         mt__sys(SYS_munmap, cell, sizeof *cell);
     if (remote->bell >= 0)
-        close(remote->bell);
+        mt__own_close(remote->bell);
     if (remote->stream >= 0)
-        close(remote->stream);
+        mt__own_close(remote->stream);
     remote->bell = remote->stream = -1;
     remote->known_count = 0;
     remote->hard = MT_FOREVER;
@@ -141,15 +142,15 @@ static int start(struct mt__worker *worker)
     if (!copied && memfd < 0)
         return (int)memfd;
     result = map_cell(&remote->cell, (int)memfd);
-    if (!result && (remote->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-        result = -errno;
+    if (!result && (remote->bell = mt__own(mt__sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0)
+        result = remote->bell;
     if (!result && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         result = -errno;
     if (!result) {
         int fds[] = {remote->bell, pair[1], (int)memfd};
-        remote->stream = pair[0];
+        remote->stream = mt__own(pair[0]);
         mt__window_open(worker);
-        if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+        if (fcntl(remote->stream, F_SETFL, O_NONBLOCK) < 0)
             result = -errno;
         else
             result = spawn(worker, remote->cell, fds, copied ? 2 : 3);
