@@ -30,7 +30,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GRACE MT_SEC(1)
+#define GRACE    MT_SEC(1)
+#define PATIENCE MT_SEC(3)
+#define PAUSE    MT_MS(20)
 
 /* -- The cell ----------------------------------------------------------------------------------------------------- */
 
@@ -163,6 +165,23 @@ static int start(struct mt__worker *worker)
         drop(worker);
     else
         mt__sys(SYS_madvise, remote->cell, sizeof *remote->cell, MADV_DONTFORK); /* it is of these two alone */
+    return result;
+}
+
+static int is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN || error == -ENOSPC;
+}
+
+/* What there is too little of now may be there in a moment: a pool that worked does not end of it at once. */
+static int start_patiently(struct mt__worker *worker)
+{
+    mt_deadline end = mt_after(PATIENCE);
+    int result = start(worker);
+
+    while (is_shortage(result) && worker->remote->worked && mt_now() < end &&
+           __atomic_load_n(&worker->pool->state, __ATOMIC_ACQUIRE) < MT__TERMINATED && !mt_sleep(PAUSE))
+        result = start(worker);
     return result;
 }
 
@@ -349,10 +368,12 @@ int mt__remote_initialize(struct mt__worker *worker)
             return -ENOMEM;
         worker->remote->bell = worker->remote->stream = -1;
     }
-    result = start(worker);
+    result = start_patiently(worker);
     if (result)
         return mt_fail(result, "no process for a worker: %s", strerror(-result));
-    return settle(worker);
+    result = settle(worker);
+    worker->remote->worked |= !result;
+    return result;
 }
 
 void mt__remote_end(struct mt__worker *worker)
