@@ -263,7 +263,7 @@ static int reaper(void)
     mt__mini_acquire(&reaper_guard);
     epoll = reaper_epoll;
     if (epoll < 0)
-        epoll = mt__own(mt__sys(SYS_epoll_create1, EPOLL_CLOEXEC));
+        epoll = mt__own(epoll_create1(EPOLL_CLOEXEC)); /* libc's: TSan knows those */
     if (epoll >= 0 && reaper_epoll < 0) {
         thread = mt_thread_spawn(reap_all, (void *)(intptr_t)epoll, &options);
         if (thread) {
