@@ -163,7 +163,6 @@ static int heap_put(struct mt_queue *queue, const struct iovec *messages, size_t
     int result = 0;
     size_t done = 0;
 
-    mt__aim_take(queue, 0, 0);
     while (done < count && (result = put_one(queue, &messages[done], priority)) > 0)
         done++;
     return done ? (int)done : result;
@@ -245,7 +244,6 @@ static int heap_view(struct mt_queue *queue, struct mt_queue_view *view)
     uint32_t index, size;
     int entry, result = next(queue, &index, &entry), again = entry >= 0;
 
-    mt__aim_take(queue, 0, 0);
     if (result <= 0)
         return result;
     size = mt__load32(&slot(queue, index)->size);
