@@ -90,6 +90,12 @@ int mt__own(long fd)
     return (int)fd;
 }
 
+void mt__own_as_it_is(int fd)
+{
+    if (fd >= 0)
+        note((unsigned)fd);
+}
+
 void mt__own_forget(int fd)
 {
     uint64_t *word = fd < 0 ? NULL : word_of((unsigned)fd);

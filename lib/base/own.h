@@ -14,6 +14,9 @@ MT__SEAM void mt__own_high(void);
 /* Takes the descriptor, which nobody else knows yet: its number from now on. -errno is returned as it is. */
 MT__SEAM int mt__own(long fd);
 
+/* The same for one whose number is known already, to a filter or to who handed it over, and stays. */
+void mt__own_as_it_is(int fd);
+
 /* It is not the library's any more; and it is closed. */
 void mt__own_forget(int fd);
 MT__SEAM void mt__own_close(int fd);

@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/mini.h"
+#include "base/own.h"
 #include "manager/client.h"
 #include "process/conn.h"
 
@@ -70,7 +71,7 @@ static void in_child(void)
         line->manager->idle = NULL;
         line->manager->idle_count = 0;
         line->manager->control = NULL;
-        close(line->conn->fd);
+        mt__own_close(line->conn->fd);
         line->conn->fd = -1;
     }
     lines.first = NULL;
@@ -93,6 +94,7 @@ struct mt__line *mt__line_new(struct mt_manager *manager, struct mt_conn *conn)
         mt_conn_close(conn);
         return NULL;
     }
+    conn->fd = mt__own(conn->fd);
     line->conn = conn;
     line->manager = manager;
     mt__mini_acquire(&lines.lock);

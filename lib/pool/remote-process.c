@@ -14,6 +14,7 @@
  * that was first fails.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "pool/remote.h"
 
 #include <errno.h>
@@ -29,7 +30,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GRACE MT_SEC(1)
+#define GRACE    MT_SEC(1)
+#define PATIENCE MT_SEC(3)
+#define PAUSE    MT_MS(20)
 
 /* -- The cell ----------------------------------------------------------------------------------------------------- */
 
@@ -124,9 +127,9 @@ static void drop(struct mt__worker *worker)
     if (cell)
         mt__sys(SYS_munmap, cell, sizeof *cell);
     if (remote->bell >= 0)
-        close(remote->bell);
+        mt__own_close(remote->bell);
     if (remote->stream >= 0)
-        close(remote->stream);
+        mt__own_close(remote->stream);
     remote->bell = remote->stream = -1;
     remote->known_count = 0;
     remote->hard = MT_FOREVER;
@@ -141,15 +144,15 @@ static int start(struct mt__worker *worker)
     if (!copied && memfd < 0)
         return (int)memfd;
     result = map_cell(&remote->cell, (int)memfd);
-    if (!result && (remote->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-        result = -errno;
+    if (!result && (remote->bell = mt__own(mt__sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0)
+        result = remote->bell;
     if (!result && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         result = -errno;
     if (!result) {
         int fds[] = {remote->bell, pair[1], (int)memfd};
-        remote->stream = pair[0];
+        remote->stream = mt__own(pair[0]);
         mt__window_open(worker);
-        if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+        if (fcntl(remote->stream, F_SETFL, O_NONBLOCK) < 0)
             result = -errno;
         else
             result = spawn(worker, remote->cell, fds, copied ? 2 : 3);
@@ -162,6 +165,23 @@ static int start(struct mt__worker *worker)
         drop(worker);
     else
         mt__sys(SYS_madvise, remote->cell, sizeof *remote->cell, MADV_DONTFORK); /* it is of these two alone */
+    return result;
+}
+
+static int is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN || error == -ENOSPC;
+}
+
+/* What there is too little of now may be there in a moment: a pool that worked does not end of it at once. */
+static int start_patiently(struct mt__worker *worker)
+{
+    mt_deadline end = mt_after(PATIENCE);
+    int result = start(worker);
+
+    while (is_shortage(result) && worker->remote->worked && mt_now() < end &&
+           __atomic_load_n(&worker->pool->state, __ATOMIC_ACQUIRE) < MT__TERMINATED && !mt_sleep(PAUSE))
+        result = start(worker);
     return result;
 }
 
@@ -348,10 +368,12 @@ int mt__remote_initialize(struct mt__worker *worker)
             return -ENOMEM;
         worker->remote->bell = worker->remote->stream = -1;
     }
-    result = start(worker);
+    result = start_patiently(worker);
     if (result)
         return mt_fail(result, "no process for a worker: %s", strerror(-result));
-    return settle(worker);
+    result = settle(worker);
+    worker->remote->worked |= !result;
+    return result;
 }
 
 void mt__remote_end(struct mt__worker *worker)

@@ -109,6 +109,7 @@ struct mt__remote {
     int proved;       /* it has begun one */
     unsigned deaths;  /* processes in a row that have not */
     int ending;       /* the pool is terminated, and what runs has been told */
+    int worked;       /* it has had one that was ready */
 
     /* the window: under worker->guard, written by the worker, and by who takes a task back */
     uint64_t first, tail; /* numbers: all before first have been seen to the end; tail is sent next */

@@ -11,6 +11,7 @@
  * kill that comes late meets nobody, and one that comes early is not missed. SIGTERM of somebody else is for whatever
  * runs.
  */
+#include "base/own.h"
 #include "pool/remote.h"
 
 #include <errno.h>
@@ -327,6 +328,8 @@ int mt__remote_serve(void *arg)
     int code;
 
     brief = arg;
+    mt__own_as_it_is(mt_process_fd(MT__FD_BELL)); /* what tasks close is not that */
+    mt__own_as_it_is(mt_process_fd(MT__FD_STREAM));
     cell = brief->cell ? brief->cell : map_cell();
     me = mt_task_current();
     if (!cell || !me)

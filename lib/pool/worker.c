@@ -243,7 +243,7 @@ int mt__worker_initialize(struct mt__worker *worker)
     worker->initializing = 0;
     if (!code)
         task->message[0] = 0;
-    if (pool->initializer && !code) {
+    if (!code && (pool->initializer || pool->kind == MT_PROCESS)) {
         mt__pool_lock(pool);
         pool->failures = 0;
         mt__pool_unlock(pool);

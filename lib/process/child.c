@@ -11,6 +11,7 @@
  * main thread, or the worker of a pool, with which its process is to end; else a small thread watches the parent's
  * pidfd.
  */
+#include "base/own.h"
 #include "process/process.h"
 #include "process/sandbox.h"
 #include "wait/wait.h"
@@ -73,13 +74,13 @@ static int die_with_parent(const struct mt__start *start)
         if (prctl(PR_SET_PDEATHSIG, SIGKILL))
             return -errno;
     } else {
-        fd = mt__sys(SYS_pidfd_open, start->parent, 0);
+        fd = mt__own(mt__sys(SYS_pidfd_open, start->parent, 0));
         if (fd < 0)
             return (int)fd;
         watcher = mt_thread_spawn(watch_parent, (void *)(intptr_t)fd, &options);
         if (!watcher) {
             int error = errno;
-            close((int)fd);
+            mt__own_close((int)fd);
             return -error;
         }
         mt_task_detach(watcher);

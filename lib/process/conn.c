@@ -13,6 +13,7 @@
  */
 #include "process/conn.h"
 #include "base/clock.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,6 +114,7 @@ void mt_conn_close(struct mt_conn *conn)
         return;
     if (conn->passed_fd >= 0)
         close(conn->passed_fd);
+    mt__own_forget(conn->fd); /* that of a manager's line */
     close(conn->fd);
     free(conn->body);
     free(conn);

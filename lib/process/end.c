@@ -14,6 +14,7 @@
  * zombie stays and no failure is silent.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "process/process.h"
 #include "process/sandbox.h"
 #include "wait/wait.h"
@@ -262,13 +263,13 @@ static int reaper(void)
     mt__mini_acquire(&reaper_guard);
     epoll = reaper_epoll;
     if (epoll < 0)
-        epoll = epoll_create1(EPOLL_CLOEXEC);
+        epoll = mt__own(epoll_create1(EPOLL_CLOEXEC)); /* libc's: TSan knows those */
     if (epoll >= 0 && reaper_epoll < 0) {
         thread = mt_thread_spawn(reap_all, (void *)(intptr_t)epoll, &options);
         if (thread) {
             reaper_epoll = epoll;
         } else {
-            close(epoll);
+            mt__own_close(epoll);
             epoll = -1;
         }
     }
@@ -329,7 +330,7 @@ static void reap(struct mt_task *task)
         return;
     if (process->start)
         mt__start_free(process->start, process->start_size);
-    mt__sys(SYS_close, process->pidfd);
+    mt__own_close(process->pidfd);
     free(process);
     task->reaped = 1;
 }
@@ -340,7 +341,7 @@ static void after_fork(void)
     if (reaper_guard.word) /* else this would make the child copy a page */
         reaper_guard.word = 0;
     if (reaper_epoll >= 0)
-        close(reaper_epoll);
+        mt__own_close(reaper_epoll);
     reaper_epoll = -1;
 }
 

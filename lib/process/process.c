@@ -2,6 +2,7 @@
  *
  * Spawning processes: the options into the block, and the block to one of the three ways to start.
  */
+#include "base/own.h"
 #include "process/process.h"
 #include "process/sandbox.h"
 #include "wait/wait.h"
@@ -142,6 +143,7 @@ static int launch(struct mt_task *task, mt_fn *fn, const void *arg, size_t size,
         free(process);
         return error;
     }
+    process->pidfd = mt__own(process->pidfd);
     task->resource = process;
     mt__record_tid(task->record, process->pid);
     mt__record_state(task->record, MT_RUNNING);

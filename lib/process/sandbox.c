@@ -8,6 +8,7 @@
  * was started before the filter and so has none notes the number and lets the call go on. That answer is no protection,
  * as seccomp_unotify(2) says, and is not meant as one.
  */
+#include "base/own.h"
 #include "process/sandbox.h"
 
 #include <errno.h>
@@ -263,6 +264,8 @@ static int load(struct mt__start *start)
         error = computes ? allow_computing(filter, start) : refuse_some(filter, start->sandbox, refuse);
     if (!error)
         error = seccomp_load(filter);
+    if (logs && !error)
+        mt__own_as_it_is(seccomp_notify_fd(filter));
     if (logs)
         __atomic_store_n(&start->notifier, error ? -1 : seccomp_notify_fd(filter), __ATOMIC_RELEASE);
     if (filter)

@@ -11,6 +11,7 @@
  *
  * The server ends when its socket is closed: when this process has ended.
  */
+#include "base/own.h"
 #include "process/process.h"
 
 #include <errno.h>
@@ -81,20 +82,25 @@ static int receive_with(int socket, void *data, size_t size, int *fds, size_t *f
 
 /* -- The server --------------------------------------------------------------------------------------------------- */
 
+/* All signals are blocked from here until the child has its handlers and its mask: a kill that comes at once would else
+ * be taken by the server's handler, in the child, before that knows that it is one. */
 static long fork_sibling(int *pidfd)
 {
     unsigned long flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
     int *tid = NULL;
     void *robust = NULL;
     size_t robust_size = 0;
+    uint64_t all = ~0ull, mask;
     long pid;
 
     prctl(PR_GET_TID_ADDRESS, &tid);
     mt__sys(SYS_get_robust_list, 0, &robust, &robust_size);
+    mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
     mt__task_before_fork();
     pid = mt__arch_fork(flags, pidfd, tid);
     if (pid) {
         mt__task_after_fork();
+        mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
         return pid;
     }
     if (robust)
@@ -155,7 +161,7 @@ static struct {
 static void after_fork(void)
 {
     if (server.socket)
-        close(server.socket - 1);
+        mt__own_close(server.socket - 1);
     memset(&server, 0, sizeof server);
     mt_lock_init(&server.lock, "forkserver", 0);
 }
@@ -182,13 +188,13 @@ static int start_server(void)
         close(pair[0]);
         return -error;
     }
-    server.socket = pair[0] + 1;
+    server.socket = mt__own(pair[0]) + 1;
     return 0;
 }
 
 static void forget_server(void)
 {
-    close(server.socket - 1);
+    mt__own_close(server.socket - 1);
     server.socket = 0;
     mt_task_release(server.task);
     server.task = NULL;

@@ -57,8 +57,6 @@ int mt__queue_acquire(struct mt_queue *queue, struct mt__guard *guard, struct mt
         queue->store->repair(queue, guard);
         mt__count_lost(queue, guard);
     }
-    if (taken > 0 && guard == mt__get_guard(queue))
-        mt__aim_take(queue, 0, 0);
     return taken < 0 ? taken : 0;
 }
 

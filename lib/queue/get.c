@@ -20,9 +20,13 @@ struct wish {
 
 static int fulfil(struct mt_queue *queue, const struct wish *wish)
 {
+    int result;
+
     if (wish->view)
         return queue->store->view(queue, wish->view);
-    return queue->store->get(queue, wish->messages, wish->count, wish->taking);
+    result = queue->store->get(queue, wish->messages, wish->count, wish->taking);
+    mt__aim_take(queue, 0, 0); /* with the guard still held: the next may die before it says anything */
+    return result;
 }
 
 /* Messages in the views of the dead can be got again. */

@@ -163,23 +163,26 @@ static int heap_put(struct mt_queue *queue, const struct iovec *messages, size_t
     int result = 0;
     size_t done = 0;
 
-    mt__aim_take(queue, 0, 0);
     while (done < count && (result = put_one(queue, &messages[done], priority)) > 0)
         done++;
     return done ? (int)done : result;
 }
 
-static void free_slot(struct mt_queue *queue, uint32_t index)
+static void list_slot(struct mt_queue *queue, uint32_t index)
 {
-    struct mt__segment *shared = queue->shared;
-    uint32_t unused = mt__load32(&shared->unused);
+    uint32_t unused = mt__load32(&queue->shared->unused);
 
     store(&slot(queue, index)->state, FREE);
     if (unused < queue->capacity) {
         store(&list(queue)[unused], index);
-        store(&shared->unused, unused + 1);
+        store(&queue->shared->unused, unused + 1);
     }
-    mt__store64(&shared->freed, mt__load64(&shared->freed) + 1);
+}
+
+static void free_slot(struct mt_queue *queue, uint32_t index)
+{
+    list_slot(queue, index);
+    mt__store64(&queue->shared->freed, mt__load64(&queue->shared->freed) + 1);
 }
 
 /* The message to be got next: 1, and its slot, and the view that it comes from or -1; 0: none. */
@@ -241,7 +244,6 @@ static int heap_view(struct mt_queue *queue, struct mt_queue_view *view)
     uint32_t index, size;
     int entry, result = next(queue, &index, &entry), again = entry >= 0;
 
-    mt__aim_take(queue, 0, 0);
     if (result <= 0)
         return result;
     size = mt__load32(&slot(queue, index)->size);
@@ -298,11 +300,12 @@ static void heap_repair(struct mt_queue *queue, const struct mt__guard *guard)
             push(queue, used++, i);
             last = place->serial == last + 1 ? last + 1 : last; /* at most one put was under way */
         } else if (state != VIEWED || !has_entry(queue, i)) {
-            free_slot(queue, i);
+            list_slot(queue, i);
         }
     }
     store(&shared->used, used);
     mt__store64(&shared->tail, last);
+    mt__store64(&shared->freed, last - used - mt__load32(&shared->out)); /* a slot that was free is not freed again */
 }
 
 static int heap_init(struct mt_queue *queue)

@@ -230,7 +230,6 @@ static int ring_view(struct mt_queue *queue, struct mt_queue_view *view)
     int entry = -1, again, result;
     int64_t size;
 
-    mt__aim_take(queue, 0, 0);
     again = __atomic_load_n(&shared->out, __ATOMIC_RELAXED) && (entry = mt__view_again(queue, &place.both)) >= 0;
     if (again)
         end = mt__position(&shared->head);

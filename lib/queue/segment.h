@@ -176,7 +176,7 @@ static inline void mt__aim_put(struct mt_queue *queue, uint32_t count)
     mt__store64(&queue->shared->putting, intent.both);
 }
 
-/* With the get guard: messages are about to be taken, where so many are gone; or none will be in this section. */
+/* With the get guard: messages are about to be taken, where so many are gone; or none will be any more. */
 static inline void mt__aim_take(struct mt_queue *queue, int taking, uint32_t gone)
 {
     union mt__intent intent = {.both = queue->shared->taking};

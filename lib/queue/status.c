@@ -3,9 +3,9 @@
  * What a queue has lost with users that were killed in it, and the rest of its state.
  *
  * A section that puts says in `putting`, before it writes a message, to which count it wants to move tail. One that
- * takes says in `taking` how many messages were gone before; the others say that they take none. Both words lie beside
- * the guard and are changed with it held, so that they cost a store each; who acquires a guard from the dead mends what
- * it guards and then compares:
+ * takes says in `taking` how many messages were gone before, and when it has taken that it takes no more: else one that
+ * dies before it has said anything would be taken for it. Both words lie beside the guard and are changed with it held,
+ * so that they cost few stores; who acquires a guard from the dead mends what it guards and then compares:
  *
  *   puts    aimed at - tail       had begun to write and not published: at most one, or one of a batch
  *   gets    gone now - before     had taken and not returned with: head has moved, or the slot is free
@@ -14,8 +14,8 @@
  * nothing: the next finds the same, and nothing is counted twice.
  * 2. gone is head less the messages in views, or what was put less those and the heap: one that is got in place is not
  * gone while it has an entry, whose holder's death has it got again.
- * 3. What is not seen: a user that is killed after it has released the guard, before its call returns, a few
- * instructions later; and what a program does with a message that it got. For that there are views, and task_done.
+ * 3. What is not seen: a user that is killed when it has taken, before its call returns, a few instructions later; and
+ * what a program does with a message that it got. For that there are views, and task_done.
  */
 #include "queue/call.h"
 

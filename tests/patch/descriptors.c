@@ -9,6 +9,7 @@
 #include <linuxmt.h>
 #include <linuxmt/patch.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +279,88 @@ static void are_high(void)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+/* -- Processes, pools of them and managers ------------------------------------------------------------------------- */
+
+static int until_told(void *arg)
+{
+    return mt_sleep(MT_SEC(60)) == -ECANCELED ? 0 : -EIO;
+}
+
+static struct mt_task *process(enum mt_start_method start)
+{
+    struct mt_process_options options = {.start = start};
+    struct mt_task *task = mt_process_spawn(until_told, NULL, 0, &options);
+
+    CHECK(task);
+    return task;
+}
+
+static void tell(struct mt_task *task)
+{
+    struct mt_exit how = {-1, 0, 0};
+
+    CHECK(mt_task_kill(task) == 0 && mt_task_join(task, mt_after(MT_SEC(60))) == 0);
+    CHECK(mt_process_exit(task, &how) == 0 && how.code == 0 && mt_task_outcome(task) == 0);
+    mt_task_release(task);
+}
+
+/* One that nobody has a handle on is waited for all the same. */
+static void tell_forgotten(pid_t pid)
+{
+    mt_deadline end = mt_after(MT_SEC(60));
+
+    CHECK(kill(pid, SIGTERM) == 0);
+    while (kill(pid, 0) == 0 && mt_now() < end)
+        usleep(1000);
+    CHECK(kill(pid, 0) == -1 && errno == ESRCH);
+}
+
+/* In a pool's process; its value goes by the stream. */
+static int closes_there(void *arg)
+{
+    static char value[100000];
+
+    closefrom(3);
+    return mt_pool_reply(value, sizeof value);
+}
+
+static void by_task(struct mt_pool *pool)
+{
+    for (int i = 0; i < 2; i++) {
+        struct mt_future *future = mt_pool_apply(pool, closes_there, NULL, 0, mt_after(MT_SEC(60)));
+        size_t size = 0;
+        CHECK(future && mt_future_outcome(future) == 0 && mt_future_value(future, &size) && size == 100000);
+        mt_future_release(future);
+    }
+}
+
+__attribute__((unused)) static void with_processes(void)
+{
+    static const unsigned which[] = {0, 1, 3};
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct mt_task *forked = process(MT_FORK), *served = process(MT_FORKSERVER), *forgotten = process(MT_FORK);
+        struct mt_pool *pool = mt_pool_open(&(struct mt_pool_options){.kind = MT_PROCESS, .workers = 1});
+        struct mt_manager *manager = mt_manager_start(NULL, mt_after(MT_SEC(60)));
+        struct mt_manager_info info;
+        pid_t pid = mt_task_tid(forgotten);
+        CHECK(pool && manager);
+        mt_task_release(forgotten);
+        by_task(pool);
+        ways[which[i]]();
+        by_task(pool);
+        CHECK(mt_manager_info(manager, &info, mt_after(MT_SEC(60))) == 0);
+        tell(process(MT_FORKSERVER));
+        tell(served);
+        tell(forked);
+        tell_forgotten(pid);
+        CHECK(mt_pool_close(pool) == 0 && mt_pool_join(pool, mt_after(MT_SEC(60))) == 0);
+        mt_pool_free(pool);
+        CHECK(mt_manager_shutdown(manager, mt_after(MT_SEC(60))) == 0);
+        mt_manager_close(manager);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -288,12 +371,16 @@ static const struct {
     {"a child does", by_child},
     {"a child closes what is nobody's there", of_other_thread},
     {"new ones are out of the way", are_high},
+#ifndef __SANITIZE_ADDRESS__ /* whose allocator's locks are not fork's to mend beside other threads */
+    {"processes, pools and managers go on", with_processes},
+#endif
 };
 
 int main(void)
 {
     int count = sizeof tests / sizeof *tests, failed = 0;
 
+    mt_process_init();
     in_coroutine(lives, NULL); /* its hub has low numbers: those that hurt */
     CHECK(count_own(60) > 0);
     CHECK(mt_patch((unsigned)MT_PATCH_ALL & ~(unsigned)(MT_PATCH_THREAD | MT_PATCH_LOCK)) == 0);

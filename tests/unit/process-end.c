@@ -4,6 +4,7 @@
  */
 #include "process-unit.h"
 
+#include <sched.h>
 #include <sys/utsname.h>
 
 static void until_state(struct mt_task *task, enum mt_state wanted)
@@ -54,6 +55,31 @@ static int tell_and_compute(void *arg)
         return -EIO;
     for (volatile unsigned i = 0;; i++)
         continue;
+}
+
+/* However early: on one processor, where the child has hardly begun when its parent goes on. It comes first, so that
+ * the fork server is on that one too. */
+static void a_kill_at_once_is_not_lost(void **state)
+{
+    cpu_set_t before, one;
+
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&one);
+    for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &before))
+            CPU_SET(cpu, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    EACH(method)
+    {
+        for (int i = often(30); i > 0; i--) {
+            struct mt_task *task = start(sleep_long, NULL, 0, method);
+            assert_int_equal(mt_task_kill(task), 0);
+            assert_int_equal(mt_task_join(task, mt_after(MT_SEC(60))), 0);
+            assert_int_equal(mt_task_outcome(task), -ECANCELED);
+            mt_task_release(task);
+        }
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
 static void a_second_kill_ends_it(void **state)
@@ -218,11 +244,17 @@ static void a_detached_failure_is_heard_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(join_has_a_deadline),   cmocka_unit_test(killing_lets_it_clean_up),
-        cmocka_unit_test(a_second_kill_ends_it), cmocka_unit_test(a_joiner_can_be_killed),
-        cmocka_unit_test(many_join_one),         cmocka_unit_test(joinall_takes_a_mixture),
-        cmocka_unit_test(the_pidfd_says_when),   cmocka_unit_test(a_stolen_status),
-        cmocka_unit_test(ignored_sigchld),       cmocka_unit_test(a_detached_failure_is_heard_of),
+        cmocka_unit_test(a_kill_at_once_is_not_lost),
+        cmocka_unit_test(join_has_a_deadline),
+        cmocka_unit_test(killing_lets_it_clean_up),
+        cmocka_unit_test(a_second_kill_ends_it),
+        cmocka_unit_test(a_joiner_can_be_killed),
+        cmocka_unit_test(many_join_one),
+        cmocka_unit_test(joinall_takes_a_mixture),
+        cmocka_unit_test(the_pidfd_says_when),
+        cmocka_unit_test(a_stolen_status),
+        cmocka_unit_test(ignored_sigchld),
+        cmocka_unit_test(a_detached_failure_is_heard_of),
     };
 
     mt_process_init();

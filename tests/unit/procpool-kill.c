@@ -5,6 +5,8 @@
  */
 #include "procpool-unit.h"
 
+#include "base/sys.h"
+
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -34,6 +36,61 @@ static int die(void *arg)
     signal(*(int *)arg, SIG_DFL);
     raise(*(int *)arg);
     return 0;
+}
+
+static void crash(struct mt_pool *pool)
+{
+    struct mt_future *hit = mt_pool_apply(pool, die, &(int){SIGKILL}, sizeof(int), SOON);
+
+    assert_non_null(hit);
+    assert_int_equal(mt_future_outcome(hit), -ECHILD);
+    mt_future_release(hit);
+}
+
+static void works(struct mt_pool *pool)
+{
+    struct mt_future *next = mt_pool_apply(pool, square, &(long){3}, sizeof(long), SOON);
+
+    assert_non_null(next);
+    assert_int_equal(mt_future_outcome(next), 0);
+    mt_future_release(next);
+}
+
+/* Three in all, and never two in a row. */
+static void starts_that_fail_now_and_then_do_not_end_it(void **state)
+{
+    struct mt_pool *pool = open_pool((struct mt_pool_options){.workers = 1});
+
+    for (int i = 0; i < 4; i++) {
+        works(pool);
+        mt__sys_fail(SYS_eventfd2, 0, EPERM);
+        crash(pool);
+        works(pool);
+        mt__sys_fail(-1, 0, 0);
+    }
+    end(pool);
+}
+
+static void a_want_of_descriptors_is_waited_out(void **state)
+{
+    struct mt_pool *pool = open_pool((struct mt_pool_options){.workers = 1});
+    struct mt_future *waits;
+    struct rlimit before, none;
+
+    works(pool);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    crash(pool);
+    waits = mt_pool_apply_async(pool, square, &(long){4}, sizeof(long), SOON);
+    usleep(20000);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_non_null(waits);
+    assert_int_equal(mt_future_wait(waits, SOON), 0);
+    assert_int_equal(mt_future_outcome(waits), 0);
+    mt_future_release(waits);
+    end(pool);
 }
 
 static void a_crash_fails_the_task_that_it_hit(void **state)
@@ -373,6 +430,8 @@ static void terminating_cancels_what_waits_in_a_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starts_that_fail_now_and_then_do_not_end_it),
+        cmocka_unit_test(a_want_of_descriptors_is_waited_out),
         cmocka_unit_test(a_crash_fails_the_task_that_it_hit),
         cmocka_unit_test(a_crash_can_be_tried_again),
         cmocka_unit_test(soft_and_hard_limits),

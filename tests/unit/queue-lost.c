@@ -16,6 +16,7 @@ static struct mt_queue_status status_of(struct mt_queue *queue)
     struct mt_queue_status status;
 
     assert_int_equal(mt_queue_status(queue, &status), 0);
+    assert_int_equal((uint32_t)queue->shared->freed, status.put - status.size - status.viewed); /* what tracers count */
     return status;
 }
 
@@ -108,6 +109,14 @@ static void when_it_has_a_view(struct mt_queue *queue)
     struct mt_queue_view view;
 
     if (!mt__self() || mt__guard_try(mt__get_guard(queue)) != 1 || queue->store->view(queue, &view) != 1)
+        _exit(1);
+    die(0);
+}
+
+/* It has only just come in, behind one that has got its message and is well. */
+static void before_it_has_said_anything(struct mt_queue *queue)
+{
+    if (get_int(queue, MT_NOWAIT) < 0 || mt__guard_try(mt__get_guard(queue)) != 1)
         _exit(1);
     die(0);
 }
@@ -205,6 +214,11 @@ static void what_a_dead_consumer_had_taken(void **state)
         status = status_of(queue);
         assert_int_equal(status.lost_got, 4);
         assert_int_equal(status.undone, 6);
+        assert_int_equal(put_int(queue, 1, MT_NOWAIT), 0);
+        die_in(before_it_has_said_anything, queue);
+        status = status_of(queue);
+        assert_int_equal(status.lost_got, 4);
+        assert_int_equal(status.deaths, 5);
         mt_queue_free(queue);
     }
 }
