@@ -39,14 +39,17 @@ if [[ $EUID -ne 0 ]]; then
 elif ! timeout 60 bpftrace -q -e 'BEGIN { exit(); }' >/dev/null 2>&1; then
     skip "$name" "bpftrace does not work here"
 else
-    timeout 60 bpftrace -q -e "BEGIN { printf(\"ready\n\"); } usdt:$(readlink -f "$library"):linuxmt:thread__start { @started = count(); }
+    # Other tests run programs with the same library at the same time: this one has a name of its own.
+    cp "$top_builddir/examples/hello" "$scratch/counted"
+    timeout 60 bpftrace -q -e "BEGIN { printf(\"ready\n\"); }
+        usdt:$(readlink -f "$library"):linuxmt:thread__start /comm == \"counted\"/ { @started = count(); }
         interval:s:6 { exit(); }" >"$log" 2>&1 &
     for ((i = 0; i < 100; i++)); do
         grep -q ready "$log" && break
         sleep 0.1
     done
     sleep 1 # "ready" is said before the other probes are attached
-    "$top_builddir/examples/hello" >/dev/null
+    "$scratch/counted" >/dev/null
     wait
     grep -q '@started: 2$' "$log"
     verdict $? "$name"

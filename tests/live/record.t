@@ -39,7 +39,7 @@ expect mutex lock 540 1500
 [ "$(get waits/reason=lock/holders/0/name)" = holder ]
 ok $? "the mutex has its owner"
 case $(get verdict) in
-"3 of 4 tasks spent "*" waiting for mutex arranged_lock, held by holder "*" % of that time; most wait in wait_for_lock at "*waits.c:*) true ;;
+"3 of 4 tasks spent "*" waiting for mutex arranged_lock, held by holder "*" % of that time; most wait in wait_for_lock at "*waits-mutex.c:*) true ;;
 *) false ;;
 esac
 ok $? "the verdict names waiters, lock, owner and line"
@@ -48,7 +48,7 @@ ok $? "nothing was lost, and that is said"
 [ "$(get waits/reason=lock/count)" -ge 3 ] && [ "$(get locks/0/tasks/#)" = 3 ]
 ok $? "three tasks waited"
 case $(get wakers/waker=holder/place) in
-"hold_against_others at "*waits.c:*) true ;;
+"hold_against_others at "*waits-mutex.c:*) true ;;
 *) false ;;
 esac
 ok $? "who woke them has a place"

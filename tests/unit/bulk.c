@@ -33,6 +33,14 @@ static struct mt_task *spawn_kind(int kind, mt_fn *fn, void *arg)
     return task;
 }
 
+/* Waits until it is told to end, by the other end of a pipe. */
+static int end_when_told(void *arg)
+{
+    char byte;
+
+    return mt_read(*(int *)arg, &byte, 1, MT_FOREVER) == 1 ? 0 : -EIO;
+}
+
 /* A coroutine, a thread and a process, which end in that order. */
 static void spawn_three(struct mt_task **tasks, intptr_t step)
 {
@@ -53,17 +61,26 @@ static void test_iwait_in_the_order_of_the_end(void **state)
 {
     struct mt_task *tasks[3], *task = NULL;
     struct mt_iwait *iwait;
-    static const int order[] = {1, 2, 0};
+    static const int kinds[] = {MT_PROCESS, MT_COROUTINE, MT_THREAD}, order[] = {1, 2, 0};
+    int pipes[3][2];
 
-    spawn_three(tasks, 150);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pipe(pipes[i]), 0);
+        tasks[i] = spawn_kind(kinds[i], end_when_told, &pipes[i][0]);
+    }
     iwait = mt_iwait_new(tasks, 3);
     assert_non_null(iwait);
     assert_int_equal(mt_iwait_next(iwait, &task, MT_NOWAIT), -EBUSY);
     assert_int_equal(mt_iwait_next(iwait, &task, mt_after(MT_MS(1))), -ETIMEDOUT);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(mt_iwait_next(iwait, &task, mt_after(MT_SEC(30))), 1);
+        assert_int_equal(write(pipes[order[i]][1], "x", 1), 1);
+        assert_int_equal(mt_iwait_next(iwait, &task, mt_after(MT_SEC(60))), 1);
         assert_ptr_equal(task, tasks[order[i]]);
         assert_int_equal(mt_task_outcome(task), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        close(pipes[i][0]);
+        close(pipes[i][1]);
     }
     assert_int_equal(mt_iwait_next(iwait, &task, MT_FOREVER), 0);
     mt_iwait_free(iwait);
@@ -137,11 +154,11 @@ static void test_value(void **state)
     void *value = NULL;
 
     for (int kind = MT_THREAD; kind <= MT_COROUTINE; kind += 2) {
-        struct mt_task *task = spawn_kind(kind, sleep_ms, (void *)100);
+        struct mt_task *task = spawn_kind(kind, sleep_ms, (void *)300);
         assert_null(mt_task_value(task));
         assert_int_equal(mt_task_get(task, &value, MT_NOWAIT), -EBUSY);
         assert_int_equal(mt_task_get(task, &value, MT_FOREVER), 0);
-        assert_ptr_equal(value, (void *)100);
+        assert_ptr_equal(value, (void *)300);
         assert_true(mt_task_spawner(task) == mt_task_id(mt_task_current()));
         mt_task_release(task);
         task = spawn_kind(kind, fail_after_ms, (void *)1);
