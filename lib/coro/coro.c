@@ -20,6 +20,7 @@
 
 #include <limits.h>
 #include <linuxmt/coro.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -56,15 +57,27 @@ static uint32_t new_id(void)
     return FIRST_ID + id % (LAST_ID - FIRST_ID);
 }
 
+/* Who joins the one that forked, or has left it an offer, is found without the hub's table, and has ended. Of the other
+ * tasks there is no page that was not written to already (base/task.c). */
+static void forget_others(struct mt__hub *hub)
+{
+    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living) {
+        coro->parked = NULL;
+        coro->joiner = NULL;
+    }
+}
+
 /* Its numbers are not to be the parent's, who goes on with the next ones: they may share a lock. */
 void mt__coro_forked(struct mt__hub *hub)
 {
     last_id = 0;
     if (!hub)
         return;
+    forget_others(hub);
     hub->root.id = (uint32_t)mt__sys(SYS_gettid);
     if (hub->current == &hub->root)
         return;
+    hub->rootless = 1;
     hub->current->id = mt__here.id = new_id();
     mt__record_tid(hub->current->task->record, (int)mt__here.id);
 }
@@ -111,6 +124,8 @@ static void begin(void *arg, void *corpse)
     if (!__atomic_load_n(&task->cancel, __ATOMIC_ACQUIRE))
         outcome = task->body(task->argument);
     mt__greenlet_state_end(mt__greenlet_state_get());
+    if (coro->hub->rootless && coro->hub->living_count == 1)
+        exit(outcome != 0); /* there is nobody to go on with, as after a process's last thread */
     finish(coro, outcome);
     mt__hub_leave(coro->hub, coro);
     __builtin_unreachable();

@@ -254,6 +254,7 @@ struct mt__hub {
     mt_deadline patience; /* how long it sleeps without a look at whether it is stuck */
     int ending;
     int in_turn;
+    int rootless;             /* the child of a fork that a coroutine has made: its root is not to be had again */
     uint64_t switches, turns; /* the monitor looks at them */
     uint64_t sleeps;
     uint64_t submitted, completed; /* operations of the loop */

@@ -209,6 +209,62 @@ static void a_forks_child_can_use_its_hub(void **state)
     assert_int_equal(finish(other), -ECANCELED);
 }
 
+static struct mt_channel gifts;
+static int fork_outcome;
+
+static int take_a_gift(void *arg)
+{
+    int gift, result = mt_channel_get(&gifts, &gift, MT_FOREVER);
+
+    if (getpid() != *(pid_t *)arg)
+        _exit(99); /* it is the parent's */
+    return result;
+}
+
+/* Who joins it, and who waits for it at a channel, the hub knows otherwise than others. */
+static int fork_and_meet(void *arg)
+{
+    int gift = 1, status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        alarm(60);
+        if (arg && mt_channel_put(&gifts, &gift, mt_after(MT_MS(1))) == -ECANCELED)
+            _exit(98);
+        if (mt_sleep(MT_MS(1)))
+            _exit(97);
+        if (SANITIZER)
+            _exit(fork_outcome); /* at an exit they would count what the test's first stack holds as lost */
+        return fork_outcome;
+    }
+    if (mt_channel_put(&gifts, &gift, MT_FOREVER) || waitpid(pid, &status, 0) != pid)
+        return -EIO;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+}
+
+static int fork_and_join(void *arg)
+{
+    return finish(mt_coro_spawn(fork_and_meet, arg, NULL));
+}
+
+/* And its process ends when it returns, as with the return of a process's last thread. */
+static void a_forks_child_has_none_of_the_others(void **state)
+{
+    pid_t self = getpid();
+    struct mt_task *taker;
+
+    if (forks_child_has_no_hub())
+        skip();
+    mt_channel_init(&gifts, sizeof(int), "gifts");
+    for (int i = 0; i < 4; i++) {
+        fork_outcome = i / 2;
+        taker = spawn_coro(take_a_gift, &self);
+        mt_coro_yield();
+        assert_int_equal(finish(spawn_coro(fork_and_join, i % 2 ? &gifts : NULL)), fork_outcome);
+        assert_int_equal(finish(taker), 0);
+    }
+}
+
 /* What it has of coroutines that had ended before. */
 static int child_releases(struct mt_task *ended)
 {
@@ -409,6 +465,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_overflow_names_the_coroutine),
         cmocka_unit_test(stacks_have_the_size_asked_for),
         cmocka_unit_test(a_forks_child_can_use_its_hub),
+        cmocka_unit_test(a_forks_child_has_none_of_the_others),
         cmocka_unit_test(a_forks_child_waits_without_a_loop_too),
         cmocka_unit_test(a_forks_child_can_release_what_had_ended),
         cmocka_unit_test(a_fork_may_come_while_others_take_stacks),
