@@ -132,6 +132,22 @@ static inline struct mt__patch_call mt__patch_begin(void)
     return mt__patch_enter();
 }
 
+/* Between enter and end: lets others go from time to time. A loop whose calls all need no wait may be waiting for what
+ * another does. */
+void mt__patch_be_fair(void);
+
+/* For calls on descriptors, which loops are made of. */
+static inline struct mt__patch_call mt__patch_begin_fair(void)
+{
+    struct mt__patch_call call = mt__patch_begin();
+
+    mt__patch_be_fair();
+    return call;
+}
+
+/* Before one that only looks, and goes to libc. */
+void mt__patch_look(void);
+
 /* libc's way to return: -1 and errno, or the result with errno as it was. */
 long mt__patch_end(struct mt__patch_call call, long result);
 

@@ -188,7 +188,7 @@ MT__PATCHED ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struc
 
     if (!mt__patched(SOCKET) || goes_to_kernel(flags))
         return mt__libc(recvfrom)(fd, buffer, size, flags, address, length);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     return mt__patch_end(call, mt__receive(&block, buffer, size, flags, address, length));
 }
 
@@ -221,7 +221,7 @@ MT__PATCHED ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
     if (!mt__patched(SOCKET) || goes_to_kernel(flags) || !message)
         return mt__libc(recvmsg)(fd, message, flags);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     return mt__patch_end(call, mt__receive_message(&block, message, flags));
 }
 
@@ -275,7 +275,7 @@ MT__PATCHED int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int f
     if (!mt__patched(SOCKET) || goes_to_kernel(flags) || !messages ||
         (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)))
         return mt__libc(recvmmsg)(fd, messages, count, flags, timeout);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (timeout && timeout->tv_sec < INT64_MAX / 2000000000)
         deadline = mt_after(MT_SEC(timeout->tv_sec) + timeout->tv_nsec);
     result = receive_messages(&block, messages, count, flags, deadline);

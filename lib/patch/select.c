@@ -100,9 +100,13 @@ MT__PATCHED int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     struct mt__patch_call call;
 
-    if (!mt__patched(SELECT) || !timeout)
+    if (!mt__patched(SELECT))
         return mt__libc(poll)(fds, count, timeout);
-    call = mt__patch_begin();
+    if (!timeout) {
+        mt__patch_look();
+        return mt__libc(poll)(fds, count, timeout);
+    }
+    call = mt__patch_begin_fair();
     return (int)mt__patch_end(call,
                               poll_until(fds, count, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_poll));
 }
@@ -126,7 +130,7 @@ MT__PATCHED int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t
 
     if (!mt__patched(SELECT) || !is_time(timeout))
         return mt__libc(ppoll)(fds, count, timeout, mask);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (mask) {
         result = mt__off_hub_int(ppoll, (long)fds, (long)count, (long)timeout, (long)mask);
         return (int)mt__patch_end(call, result);
@@ -258,7 +262,7 @@ MT__PATCHED int select(int count, fd_set *restrict reads, fd_set *restrict write
     if (!mt__patched(SELECT) || count < 0 || (timeout && !timeout->tv_sec && !timeout->tv_usec) ||
         (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
         return mt__libc(select)(count, reads, writes, excepts, timeout);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (timeout && timeout->tv_sec < INT64_MAX / 2000000000)
         deadline = mt_after(MT_SEC(timeout->tv_sec) + MT_US(timeout->tv_usec));
     result = select_in_hub(count, (fd_set *const[]){reads, writes, excepts}, deadline, MT__N_select);
@@ -282,7 +286,7 @@ MT__PATCHED int pselect(int count, fd_set *restrict reads, fd_set *restrict writ
 
     if (!mt__patched(SELECT) || count < 0 || !is_time(timeout))
         return mt__libc(pselect)(count, reads, writes, excepts, timeout, mask);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (mask) {
         result = mt__off_hub_int(pselect, count, (long)reads, (long)writes, (long)excepts, (long)timeout, (long)mask);
         return (int)mt__patch_end(call, result);
@@ -312,9 +316,13 @@ MT__PATCHED int epoll_wait(int fd, struct epoll_event *events, int most, int tim
 {
     struct mt__patch_call call;
 
-    if (!mt__patched(SELECT) || !timeout)
+    if (!mt__patched(SELECT))
         return mt__libc(epoll_wait)(fd, events, most, timeout);
-    call = mt__patch_begin();
+    if (!timeout) {
+        mt__patch_look();
+        return mt__libc(epoll_wait)(fd, events, most, timeout);
+    }
+    call = mt__patch_begin_fair();
     return (int)mt__patch_end(
         call, epoll_until(fd, events, most, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_epoll_wait));
 }
@@ -328,7 +336,7 @@ MT__PATCHED int epoll_pwait(int fd, struct epoll_event *events, int most, int ti
         return mt__libc(epoll_pwait)(fd, events, most, timeout, mask);
     if (!mask)
         return epoll_wait(fd, events, most, timeout);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     result = mt__off_hub_int(epoll_pwait, fd, (long)events, most, timeout, (long)mask);
     return (int)mt__patch_end(call, result);
 }
@@ -341,7 +349,7 @@ MT__PATCHED int epoll_pwait2(int fd, struct epoll_event *events, int most, const
 
     if (!mt__patched(SELECT) || !is_time(timeout))
         return mt__libc(epoll_pwait2)(fd, events, most, timeout, mask);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (mask) {
         result = mt__off_hub_int(epoll_pwait2, fd, (long)events, most, (long)timeout, (long)mask);
         return (int)mt__patch_end(call, result);

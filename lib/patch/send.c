@@ -90,7 +90,7 @@ MT__PATCHED ssize_t sendto(int fd, const void *buffer, size_t size, int flags, c
 
     if (!mt__patched(SOCKET) || flags & MSG_DONTWAIT)
         return mt__libc(sendto)(fd, buffer, size, flags, address, length);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (flags & MSG_FASTOPEN) { /* it connects, too */
         result = mt__off_hub(sendto, fd, (long)buffer, (long)size, flags, (long)address, (long)length);
         return mt__patch_end(call, result);
@@ -118,7 +118,7 @@ MT__PATCHED ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 
     if (!mt__patched(SOCKET) || flags & MSG_DONTWAIT || !message)
         return mt__libc(sendmsg)(fd, message, flags);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     if (flags & MSG_FASTOPEN) {
         result = mt__off_hub(sendmsg, fd, (long)message, flags);
         return mt__patch_end(call, result);
@@ -135,7 +135,7 @@ MT__PATCHED int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int f
 
     if (!mt__patched(SOCKET) || flags & (MSG_DONTWAIT | MSG_FASTOPEN) || !messages)
         return mt__libc(sendmmsg)(fd, messages, count, flags);
-    call = mt__patch_begin();
+    call = mt__patch_begin_fair();
     while (done < count && done < MESSAGES_MOST) {
         result = mt__transmit_message(&block, &messages[done].msg_hdr, flags);
         if (result < 0)

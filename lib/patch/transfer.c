@@ -149,9 +149,12 @@ static long would_block(struct transfer *transfer, long error, int *again)
         return call(transfer, 0);
     if (nature == TTY && !transfer->writes && is_timed(transfer->block.fd))
         return off_the_hub(transfer);
-    if (error == -EAGAIN || !is_ready(transfer)) {
+    if (error == -EAGAIN) {
         result = mt__block(&transfer->block);
-        *again = !result && error == -EAGAIN;
+        *again = !result;
+    } else { /* who waits too may have been first: the plain call would then block */
+        while (!result && !is_ready(transfer))
+            result = mt__block(&transfer->block);
     }
     if (result || *again)
         return result;
@@ -226,7 +229,7 @@ static int is_plain(int fd, const struct iovec *vectors, int count, int flags)
 static long move(enum mt__name_number number, int writes, int fd, const struct iovec *vectors, int count, off_t offset,
                  int flags)
 {
-    struct mt__patch_call patch = mt__patch_begin();
+    struct mt__patch_call patch = mt__patch_begin_fair();
     struct transfer transfer = {
         .block = {.fd = fd, .events = writes ? POLLOUT : POLLIN, .number = number},
         .size = mt__vectors_size(vectors, (size_t)count),

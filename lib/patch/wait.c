@@ -4,7 +4,34 @@
  */
 #include "patch/patch.h"
 
-#define ALWAYS (MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS)
+#include <linuxmt/coro.h>
+
+#define AT_ONCE 16 /* calls that need no wait before others run, as in coro/io.c */
+#define ALWAYS  (MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS)
+
+void mt__patch_be_fair(void)
+{
+    struct mt__attempts *attempts = &mt__hub->attempts;
+    int error = errno;
+
+    if (attempts->switches != mt__hub->switches) {
+        attempts->switches = mt__hub->switches;
+        attempts->in_a_row = 0;
+    }
+    if (++attempts->in_a_row < AT_ONCE)
+        return;
+    attempts->in_a_row = 0;
+    mt_coro_yield(); /* who has been killed is told by the next wait */
+    errno = error;
+}
+
+void mt__patch_look(void)
+{
+    struct mt__patch_call call = mt__patch_enter();
+
+    mt__patch_be_fair();
+    mt__patch_end(call, 0);
+}
 
 long mt__patch_end(struct mt__patch_call call, long result)
 {

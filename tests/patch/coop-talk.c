@@ -6,7 +6,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 
 static int ends[2];
 
@@ -154,10 +158,81 @@ static void prints(void)
     run_many(prints_error, 1);
 }
 
+/* -- Several wait for one event ----------------------------------------------------------------------------------- */
+
+#define READERS 3
+
+static int notes, stopped;
+static char folder[] = "/tmp/coop-XXXXXX";
+
+static int read_note(void *arg)
+{
+    char buffer[4096], path[64];
+
+    if ((intptr_t)arg < READERS)
+        return read(notes, buffer, sizeof(struct inotify_event) + 32) > 0 ? 0 : -errno;
+    for (int i = 0; i < READERS; i++) { /* of each, all who wait hear */
+        usleep(2000);
+        snprintf(path, sizeof path, "%s/%d", folder, i);
+        if (mkdir(path, 0700) || rmdir(path))
+            return -errno;
+    }
+    return 0;
+}
+
+static void readers(void)
+{
+    notes = inotify_init1(IN_CLOEXEC);
+    CHECK(mkdtemp(folder) != NULL);
+    CHECK(inotify_add_watch(notes, folder, IN_CREATE) >= 0);
+    run_many(read_note, READERS + 1);
+    close(notes);
+    rmdir(folder);
+}
+
+static int until_stopped(void *arg)
+{
+    const struct timespec past = {0, 1};
+
+    if (arg)
+        stopped = 1;
+    while (!stopped)
+        if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &past, NULL))
+            return -EIO;
+    return 0;
+}
+
+static void sleeps(void)
+{
+    run_many(until_stopped, 2);
+}
+
+static int until_stopped_ready(void *arg)
+{
+    struct pollfd ready = {.fd = ends[0], .events = POLLOUT};
+    int timeout = (intptr_t)arg ? 0 : -1;
+
+    if ((intptr_t)arg == 2)
+        stopped = 1;
+    while (!stopped)
+        if (poll(&ready, 1, timeout) != 1)
+            return -EIO;
+    return 0;
+}
+
+static void are_ready(void)
+{
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    run_many(until_stopped_ready, 3);
+}
+
 const struct coop_test talk_tests[] = {
     {"two talk over a socket", conversation},
     {"a server and its clients in one thread", server},
     {"streams", streams},
+    {"several wait for one event", readers},
+    {"a sleep that is over lets others go", sleeps},
     {"the error that is printed is the caller's", prints},
+    {"what needs no wait lets others go", are_ready},
     {NULL, NULL},
 };

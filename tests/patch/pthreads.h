@@ -70,6 +70,7 @@ void mutexes(void);
 void conditions(void);
 void rwlocks(void);
 void others(void);
+void futexes(void);
 void keyed(void);
 void threads(void);
 void processes(void);

@@ -109,5 +109,12 @@ int main()
     } catch (const std::runtime_error &error) {
         std::printf("%s\n", error.what());
     }
+
+    std::promise<int> promise; /* nobody joins it: get() waits by futex(2) */
+    std::thread([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        promise.set_value_at_thread_exit(43);
+    }).detach();
+    std::printf("promised %d\n", promise.get_future().get());
     return 0;
 }
