@@ -129,8 +129,9 @@ int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why)
     if (!t)
         return 0;
     __u64 now = bpf_ktime_get_ns();
-    /* One that has ended may be forgotten. */
-    struct coro *c = why == 2 ? coro_find(t, from) : coro_meet(t, from, CORO_RUNNING);
+    /* One that has ended may be forgotten. One that waits and is first heard of here has parked before the recording:
+     * its hub has slept on its stack since. */
+    struct coro *c = why == 2 ? coro_find(t, from) : coro_meet(t, from, why == 1 ? CORO_WAITING : CORO_RUNNING);
     if (c && c->state == CORO_RUNNING)
         coro_move(c, why == 1 ? CORO_WAITING : why == 2 ? CORO_DEAD : CORO_READY, now);
     c = coro_meet(t, to, CORO_READY);

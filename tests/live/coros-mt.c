@@ -219,6 +219,16 @@ static int run_lost(void)
     return join_all();
 }
 
+/* Until it is killed. The hub sleeps on the sleeper's stack until the thread itself goes on, and then on that. */
+static int run_asleep(void)
+{
+    go(sleep_long, "sleeper");
+    puts("ready");
+    fflush(stdout);
+    mt_sleep(MT_SEC(2));
+    return join_all();
+}
+
 /* Until it is killed. Without the other thread the library itself would say that nothing can wake the hub. */
 static int run_circle(void)
 {
@@ -253,10 +263,12 @@ int main(int argc, char **argv)
         return run_many() != 0;
     if (!strcmp(kind, "lost"))
         return run_lost() != 0;
+    if (!strcmp(kind, "asleep"))
+        return run_asleep() != 0;
     if (!strcmp(kind, "circle"))
         return run_circle() != 0;
     if (!strcmp(kind, "loop"))
         return puts(mt_loop_name()) < 0;
-    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|circle|loop\n");
+    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|asleep|circle|loop\n");
     return 2;
 }

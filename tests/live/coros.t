@@ -111,6 +111,12 @@ trace locks
     at_least locks/name=accounts/time 700$ms && verdict "3 of [0-9] tasks spent * waiting for lock \"accounts\", held by holder *"
 ok $? "a lock among coroutines has its holder by name"
 
+start "$live/coros-mt" asleep
+trace_pid coros -d 3
+[ "$(get ${coro}sleeper/state)" = waiting ] && [ "$(get ${coro}sleeper/running)" -lt 500$ms ] && verdict "nothing keeps a hub*"
+ok $? "one that waited before the recording has not run meanwhile"
+stop
+
 start "$live/coros-mt" circle
 sleep 0.1
 run "$mtrace" deadlock -p "$pid"
