@@ -49,6 +49,7 @@
 #define NAP         MT_US(50) /* while its holder wakes all */
 #define SPIN_ROUNDS 60
 #define YIELDS      100
+#define YIELD_FOR   MT_MS(10) /* at the most: on a loaded machine one may take that long */
 #define SPIN_PAUSES 16
 
 __thread struct mt__robust mt__robust __attribute__((tls_model("initial-exec")));
@@ -220,6 +221,19 @@ static int acquire_by_sleeping(struct mt__guard *guard, struct mt__visit *visit)
     return result;
 }
 
+/* Its section is short, but it may not be running. */
+static int yield_to_holder(struct mt__guard *guard)
+{
+    mt_deadline enough = mt_after(YIELD_FOR);
+    int result = 0;
+
+    for (int i = 0; i < YIELDS && !result && (!i || mt_now() < enough); i++) {
+        mt__sys(SYS_sched_yield);
+        result = mt__guard_try(guard);
+    }
+    return result;
+}
+
 int mt__guard_acquire(struct mt__guard *guard, struct mt__visit *visit)
 {
     int result = 0;
@@ -232,12 +246,10 @@ int mt__guard_acquire(struct mt__guard *guard, struct mt__visit *visit)
     }
     if (result)
         return result;
-    for (int i = 0; i < YIELDS && !result && visit->wait.deadline == MT_NOWAIT; i++) {
-        mt__sys(SYS_sched_yield); /* its holder's section is short, but it may not be running */
-        result = mt__guard_try(guard);
-    }
-    if (result || visit->wait.deadline == MT_NOWAIT)
+    if (visit->wait.deadline == MT_NOWAIT) {
+        result = yield_to_holder(guard);
         return result ? result : -EBUSY;
+    }
     result = acquire_by_sleeping(guard, visit);
     if (result > 0)
         visit->slept = NULL;
