@@ -138,10 +138,17 @@ static int give_block_back(const void *block)
     return sheet != NULL;
 }
 
+/* Of what is written here the child copies a page, so nothing is without need. A pid may have been an ancestor's, whose
+ * other children go on, or be the same in a pid namespace of its own. */
 void mt__starts_forked(void)
 {
-    if (guard.word) /* another thread held it; else this would make the child copy a page */
+    int pid = getpid();
+
+    if (guard.word) /* another thread held it */
         guard.word = 0;
+    for (struct sheet *sheet = sheets; sheet; sheet = sheet->next)
+        if (sheet->pid == pid)
+            sheet->pid = 0;
 }
 
 /* -- Blocks ------------------------------------------------------------------------------------------------------- */
