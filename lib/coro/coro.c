@@ -396,6 +396,7 @@ struct mt_task *mt_coro_spawn_later(int64_t nanoseconds, mt_fn *fn, void *arg, c
     coro->waits_to_start.timer = (struct mt__timer){.at = mt_after(nanoseconds), .parked = &coro->waits_to_start};
     if (mt__timers_add(&hub->timers, &coro->waits_to_start.timer)) {
         unlink_living(hub, coro);
+        mt__context_end(&coro->context);
         mt__task_drop(task);
         mt__task_drop(task);
         errno = ENOMEM;

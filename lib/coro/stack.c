@@ -213,10 +213,15 @@ static struct mt__stack *cut(struct class *class, size_t size, int *error)
 
 /* -- Taking and giving -------------------------------------------------------------------------------------------- */
 
-/* In the child of a fork its holder may be a thread of the parent. What that has half done is one stack less. */
+/* In the child of a fork its holder may be a thread of the parent. What that has half done is one stack less, or all
+ * that were not cut yet. */
 static void forked(void)
 {
+    if (!guard.word)
+        return;
     guard.word = 0;
+    for (unsigned i = 0; i < sizeof classes / sizeof *classes; i++)
+        classes[i].fresh = classes[i].ready = classes[i].fresh_end = NULL;
 }
 
 static void prepare(void)
