@@ -182,7 +182,7 @@ ok $? "and when the process is killed for it"
     "$mtrace" --json -o "$work/report" -- "$live/waits" forever >/dev/null &
     stuck=$!
     sleep 2
-    kill -INT "$stuck"
+    kill -TERM "$stuck"
     wait "$stuck"
 }
 out=$(get verdict)
