@@ -35,9 +35,12 @@ prints "a policy about circles that there is not is reported" "LINUXMT_DEADLOCK=
     env LINUXMT_DEADLOCK=bogus "$top_builddir/examples/hello"
 prints "a policy about orders that there is not is reported" "LINUXMT_LOCKORDER=bogus is neither off nor report" \
     env LINUXMT_LOCKORDER=bogus "$top_builddir/examples/hello"
+# What is only possibly lost does not count: valgrind now and then ends a program without glibc's own clean-up, and then the vectors
+# of threads' TLS, which glibc points into and not at, are still in the stacks that it keeps.
 if command -v valgrind >/dev/null; then
     prints "under valgrind no memory is lost" "ERROR SUMMARY: 0 errors" \
-        "$top_builddir/libtool" --mode=execute valgrind --leak-check=full --error-exitcode=1 "$top_builddir/examples/hello"
+        "$top_builddir/libtool" --mode=execute valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect \
+        --error-exitcode=1 "$top_builddir/examples/hello"
 else
     skip "under valgrind no memory is lost" "no valgrind"
 fi
