@@ -15,7 +15,7 @@ noinst_LTLIBRARIES += libmtcore.la
 libmtcore_la_SOURCES = \
 	%D%/arch/arch.h %D%/arch/@MT_ARCH@/arch.h %D%/arch/@MT_ARCH@/clone.S %D%/arch/@MT_ARCH@/switch.S %D%/arch/@MT_ARCH@/switch.h \
 	%D%/base/clock.c %D%/base/clock.h %D%/base/mini.h %D%/base/own.c %D%/base/own.h %D%/base/single.h %D%/base/outcome.c %D%/base/probe.h %D%/base/probes.c \
-	%D%/base/probes.def %D%/base/record.c %D%/base/record.h %D%/base/seam.h %D%/base/sys.c %D%/base/sys.h %D%/base/task.c %D%/base/task.h \
+	%D%/base/probes.def %D%/base/record.c %D%/base/record.h %D%/base/rseq.c %D%/base/rseq.h %D%/base/seam.h %D%/base/sys.c %D%/base/sys.h %D%/base/task.c %D%/base/task.h \
 	%D%/wait/fd.c %D%/wait/sleep.c %D%/wait/timeout.c %D%/wait/wait.c %D%/wait/wait.h %D%/wait/pi.c %D%/wait/pi.h \
 	%D%/task/deadlock.c %D%/task/deadlock.h %D%/task/info.c %D%/task/iwait.c %D%/task/join.c %D%/task/link.c %D%/task/local.c %D%/task/task.c \
 	%D%/sync/any.c %D%/sync/banker.c %D%/sync/barrier.c %D%/sync/cond.c %D%/sync/event.c %D%/sync/latch.c %D%/sync/lock.c \
@@ -56,7 +56,8 @@ libmtcore_la_LIBADD = $(SECCOMP_LIBS) $(URING_LIBS) -ldl -lpthread
 lib_LTLIBRARIES += liblinuxmt.la
 liblinuxmt_la_SOURCES =
 liblinuxmt_la_LIBADD = libmtcore.la
-liblinuxmt_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(MT_LIBVERSION) -no-undefined
+# nodelete: the kernel keeps a pointer to the restartable sequence that a thread was in last, and glibc to destructors of keys.
+liblinuxmt_la_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,nodelete -version-info $(MT_LIBVERSION) -no-undefined
 if HAVE_MAP
 liblinuxmt_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/liblinuxmt.map $(MT_MAP_STRICT)
 EXTRA_liblinuxmt_la_DEPENDENCIES = %D%/liblinuxmt.map

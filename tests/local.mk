@@ -28,7 +28,7 @@ if WITH_TESTS
 UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
 	%D%/unit/exit-wake %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hubtimers \
-	%D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lockorder \
+	%D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
 	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
@@ -121,6 +121,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_lock_SOURCES = %D%/unit/lock.c %D%/unit/unit.h
 %C%_unit_lock_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_lock_LDADD = $(UNIT_LIBS)
+%C%_unit_lock_quiet_SOURCES = %D%/unit/lock-quiet.c %D%/unit/unit.h
+%C%_unit_lock_quiet_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_lock_quiet_LDADD = $(UNIT_LIBS)
 %C%_unit_lockorder_SOURCES = %D%/unit/lockorder.c %D%/unit/unit.h
 %C%_unit_lockorder_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_lockorder_LDADD = $(UNIT_LIBS)

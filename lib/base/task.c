@@ -10,6 +10,7 @@
 #include "base/task.h"
 #include "base/own.h"
 #include "base/probe.h"
+#include "base/rseq.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -261,6 +262,7 @@ void mt__self_set(struct mt_task *task, uint32_t tid)
     mt__running = task;
     mt__here.id = mt__here.thread = tid;
     mt__here.probed = &linuxmt_lock__acquired_semaphore;
+    mt__here.rseq = mt__rseq_area();
     mt__record_tid(task->record, (int)tid);
     mt__record_state(task->record, MT_RUNNING);
 }

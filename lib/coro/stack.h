@@ -2,6 +2,7 @@
 #ifndef CORO_STACK_H
 #define CORO_STACK_H
 
+#include <linuxmt/compiler.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,13 +11,6 @@
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define MT__ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define MT__TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MT__TSAN 1
 #endif
 #endif
 

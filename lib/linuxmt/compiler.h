@@ -25,4 +25,15 @@
 #define MT__MUST_CHECK   __attribute__((warn_unused_result))
 #define MT__PRINTF(a, b) __attribute__((format(printf, a, b)))
 
+#if defined(__SANITIZE_THREAD__)
+#define MT__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MT__TSAN 1
+#endif
+#endif
+#ifndef MT__TSAN
+#define MT__TSAN 0
+#endif
+
 #endif

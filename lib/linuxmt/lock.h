@@ -16,18 +16,19 @@ MT__BEGIN
 struct mt_lock {
     uint32_t word;
     uint16_t flags;
-    uint16_t spin;     /* how long spinning has paid lately */
+    uint8_t spin;      /* how long spinning has paid lately */
+    uint8_t contended; /* somebody has slept for it: releasing it takes an atomic instruction */
     const char *name;  /* not copied: give it a string that lives as long as the lock */
     const char *place; /* "file:line" of the last acquisition */
 };
 
-#define MT_LOCK_INIT  \
-    {                 \
-        0, 0, 0, 0, 0 \
+#define MT_LOCK_INIT     \
+    {                    \
+        0, 0, 0, 0, 0, 0 \
     }
 #define MT_LOCK_INIT_NAMED(name) \
     {                            \
-        0, 0, 0, name, 0         \
+        0, 0, 0, 0, name, 0      \
     }
 
 #define MT_SHARED 1 /* the object lies in memory that several processes map */
@@ -63,11 +64,13 @@ struct mt__here {
     uint32_t former; /* the id before the last fork */
     uint32_t thread; /* the kernel's id of the thread: a coroutine's id is not */
     const volatile uint16_t *probed;
+    uint64_t *rseq; /* where the thread announces a restartable sequence, or NULL */
 };
 extern __thread struct mt__here mt__here __attribute__((tls_model("initial-exec")));
 
 int mt__lock_acquire_slow(struct mt_lock *lock, mt_deadline deadline, const char *place);
 int mt__lock_release_slow(struct mt_lock *lock);
+int mt__lock_release_quiet(struct mt_lock *lock);
 
 static inline int mt__lock_acquire(struct mt_lock *lock, mt_deadline deadline, const char *place)
 {
@@ -88,11 +91,18 @@ static inline int mt_lock_acquire(struct mt_lock *lock, mt_deadline deadline)
 /* The call as people write it also keeps where it stands. */
 #define mt_lock_acquire(lock, deadline) mt__lock_acquire(lock, deadline, MT__HERE)
 
+/* Returns whether it is free now: not if it is another's, or somebody sleeps. */
+static inline int mt__lock_release_fast(struct mt_lock *lock, uint32_t id)
+{
+    if (!MT__TSAN && MT__LIKELY(mt__here.rseq && !__atomic_load_n(&lock->contended, __ATOMIC_RELAXED)))
+        return mt__lock_release_quiet(lock);
+    return __atomic_compare_exchange_n(&lock->word, &id, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
 static inline int mt_lock_release(struct mt_lock *lock)
 {
     uint32_t id = mt__here.id;
-    if (MT__LIKELY(id && !*mt__here.probed &&
-                   __atomic_compare_exchange_n(&lock->word, &id, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+    if (MT__LIKELY(id && !*mt__here.probed && mt__lock_release_fast(lock, id)))
         return 0;
     return mt__lock_release_slow(lock);
 }

@@ -62,11 +62,11 @@ static inline int mt__rlock_acquire(struct mt_rlock *rlock, mt_deadline deadline
 
 static inline int mt_rlock_release(struct mt_rlock *rlock)
 {
-    uint32_t id = mt__here.id, held = id, word;
+    uint32_t id = mt__here.id, word;
 
     /* To one who is not the owner the depth tells nothing, but to such a one the word is another's. */
     if (MT__LIKELY(id && !*mt__here.probed && __atomic_load_n(&rlock->depth, __ATOMIC_RELAXED) == 1 &&
-                   __atomic_compare_exchange_n(&rlock->lock.word, &held, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+                   mt__lock_release_fast(&rlock->lock, id)))
         return 0;
     word = __atomic_load_n(&rlock->lock.word, __ATOMIC_RELAXED);
     if (MT__LIKELY(id && (word & 0x3fffffffu) == id && rlock->depth > 1)) {

@@ -17,7 +17,8 @@
 
 #include <errno.h>
 
-#define WAITERS MT__LOCK_WAITERS
+#define WAITERS    MT__LOCK_WAITERS
+#define LOOK_EVERY MT_MS(1) /* where a mark may be lost */
 
 struct any {
     struct mt_lock *const *locks;
@@ -71,12 +72,17 @@ static int sleep_for_any(struct any *any, mt_deadline deadline, const char *plac
         .place = place,
         .deadline = deadline,
     };
-    int result = mt__wait_begin(&wait), taken;
+    int result = mt__wait_begin(&wait), unsure = 0, taken;
 
     if (result)
         return result;
+    for (unsigned i = 0; i < any->count; i++)
+        unsure |= mt__lock_expect(any->locks[i]);
     while ((taken = look_at_all(any, 1)) < 0 && !result) {
-        result = mt__wait_round_any(&wait, any->words, any->seen, any->flags, any->count, deadline);
+        mt_deadline until = unsure && deadline > mt_after(LOOK_EVERY) ? mt_after(LOOK_EVERY) : deadline;
+        result = mt__wait_round_any(&wait, any->words, any->seen, any->flags, any->count, until);
+        if (result == -ETIMEDOUT && until < deadline)
+            result = 0;
         any->slept = 1;
     }
     pass_on(any, taken);

@@ -29,11 +29,20 @@
  * 4. A release touches the lock for the last time by the compare-and-swap that frees it: the memory may be gone at
  * once. The wake that follows is by address alone.
  *
- * tests/model/lock.pml checks 1 to 3.
+ * 5. The lock that nobody has slept for yet is released without an atomic instruction: if `contended` is 0 and the word
+ * is the owner's, a plain store frees it, all in one restartable sequence. Such a store would wipe out a W that was set
+ * since the look at the word. Hence whoever is about to set W first makes `contended` not 0 and then has the kernel end
+ * all sequences that are under way; those that begin later see it. Only then `contended` becomes SETTLED, which tells
+ * the next one to come that all this has been done. It stays so: a lock that has been slept for once is released by a
+ * compare-and-swap from then on, as is one in shared memory, which tasks of other processes wait for, from the
+ * beginning. (Who only spins takes the word from 0, and needs none of this.)
+ *
+ * tests/model/lock.pml checks 1 to 3 and 5.
  */
 #include "sync/lock.h"
 #include "base/clock.h"
 #include "base/probe.h"
+#include "base/rseq.h"
 #include "task/deadlock.h"
 
 #include <errno.h>
@@ -48,11 +57,13 @@
 #define SPIN_ROUNDS 30        /* looks at the word, */
 #define SPIN_PAUSES 32        /* at most so many pauses apart: 10 to 40 us in all */
 
+enum { QUIET, UNSETTLED, SETTLED }; /* lock->contended */
+
 struct attempt {
     struct mt__wait wait;
     struct mt_lock *lock;
     uint32_t id;
-    int slept, starving;
+    int slept, starving, unsure;
     int64_t patience;
 };
 
@@ -61,6 +72,7 @@ void mt_lock_init(struct mt_lock *lock, const char *name, unsigned flags)
     memset(lock, 0, sizeof *lock);
     lock->name = name;
     lock->flags = (uint16_t)flags;
+    lock->contended = flags & MT_SHARED ? SETTLED : QUIET;
 }
 
 int mt_lock_owner(const struct mt_lock *lock)
@@ -146,8 +158,19 @@ static int spin(struct mt_lock *lock, uint32_t id)
         if (pauses < SPIN_PAUSES)
             pauses *= 2;
     }
-    __atomic_store_n(&lock->spin, (uint16_t)(usual + (round - usual) / 8), __ATOMIC_RELAXED);
+    __atomic_store_n(&lock->spin, (uint8_t)(usual + (round - usual) / 8), __ATOMIC_RELAXED);
     return round < limit;
+}
+
+int mt__lock_expect(struct mt_lock *lock)
+{
+    if (__atomic_load_n(&lock->contended, __ATOMIC_ACQUIRE) == SETTLED)
+        return 0;
+    __atomic_store_n(&lock->contended, UNSETTLED, __ATOMIC_SEQ_CST);
+    if (mt__rseq_fence())
+        return 1;
+    __atomic_store_n(&lock->contended, SETTLED, __ATOMIC_RELEASE);
+    return 0;
 }
 
 /* Takes the lock if the table at the head allows it; else makes sure that the word says that somebody sleeps. 1: taken;
@@ -180,6 +203,8 @@ static mt_deadline end_of_round(const struct attempt *attempt)
 {
     mt_deadline deadline = attempt->wait.deadline, starves = attempt->wait.since + attempt->patience;
 
+    if (attempt->unsure && deadline > mt_after(STARVES))
+        return mt_after(STARVES);
     return attempt->starving || deadline < starves ? deadline : starves;
 }
 
@@ -239,6 +264,7 @@ static int acquire_by_sleeping(struct mt_lock *lock, mt_deadline deadline, const
     result = mt__wait_begin(&attempt.wait);
     if (result)
         return result;
+    attempt.unsure = mt__lock_expect(lock);
     while (!take_or_mark(&attempt, &seen)) {
         result = sleep_once(&attempt, seen);
         if (result) {
@@ -291,6 +317,15 @@ void mt__lock_reacquire(struct mt_lock *lock, const char *place)
 }
 
 /* -- Release ------------------------------------------------------------------------------------------------------ */
+
+int mt__lock_release_quiet(struct mt_lock *lock)
+{
+    uint32_t id = mt__here.id;
+
+    if (mt__arch_store_if(mt__here.rseq, &lock->contended, &lock->word, id, 0))
+        return 1;
+    return change(lock, &id, 0, __ATOMIC_RELEASE);
+}
 
 int mt__lock_release_slow(struct mt_lock *lock)
 {

@@ -12,6 +12,9 @@
 /* Whether the calling task holds the lock, also when it took it before a fork that made this process. */
 int mt__lock_is_mine(const struct mt_lock *lock);
 
+/* To be called before WAITERS is set: see 5 in lock.c. Not 0: who sleeps has to look at the word again from time to time. */
+int mt__lock_expect(struct mt_lock *lock);
+
 /* Acquires whatever happens, for a condition that gets its lock back and for cleanup, which are neither late nor
  * killed. A circle is reported, not failed. */
 void mt__lock_reacquire(struct mt_lock *lock, const char *place);

@@ -93,9 +93,13 @@ is_as_wanted()
 
 expect holds lock states -DTASKS=3 -DROUNDS=2
 expect holds lock fair-cycles -DTASKS=3 -DROUNDS=1
+expect holds lock states -DQUIET=1 -DTASKS=3 -DROUNDS=1
+expect holds lock states -DQUIET=1 -DTASKS=2 -DROUNDS=4
 for bug in 1 2 3 4 5 6; do
     expect finds lock backwards -DBUG="$bug"
 done
+expect finds lock backwards -DQUIET=1 -DBUG=8
+expect finds lock backwards -DQUIET=1 -DBUG=9
 expect finds lock fair-cycles -DROUNDS=1 -DBUG=7
 
 expect holds cond states

@@ -5,7 +5,7 @@ struct meeting {
     struct mt_barrier barrier;
     int rounds;
     int round[4];
-    int actions, wrong;
+    int actions, wrong, lasts;
     uint32_t next;
 };
 
@@ -13,7 +13,6 @@ static int pass_rounds(void *arg)
 {
     struct meeting *meeting = arg;
     uint32_t me = __atomic_fetch_add(&meeting->next, 1, __ATOMIC_SEQ_CST);
-    int lasts = 0;
 
     for (int i = 0; i < meeting->rounds; i++) {
         int place;
@@ -21,7 +20,8 @@ static int pass_rounds(void *arg)
         place = mt_barrier_wait(&meeting->barrier, MT_FOREVER);
         if (place < 0)
             return place;
-        lasts += place == 3;
+        if (place == 3)
+            __atomic_add_fetch(&meeting->lasts, 1, __ATOMIC_SEQ_CST);
         for (int k = 0; k < 4; k++) /* nobody is behind, nobody more than one ahead */
             if (__atomic_load_n(&meeting->round[k], __ATOMIC_SEQ_CST) < i ||
                 __atomic_load_n(&meeting->round[k], __ATOMIC_SEQ_CST) > i + 1)
@@ -50,6 +50,7 @@ static void rounds_do_not_mix(void **state)
         assert_int_equal(finish(tasks[i]), 0);
     assert_int_equal(meeting.actions, 2000);
     assert_false(meeting.wrong);
+    assert_int_equal(meeting.lasts, 2000);
     assert_int_equal(mt_barrier_waiting(&meeting.barrier), 0);
     assert_false(mt_barrier_is_broken(&meeting.barrier));
 }

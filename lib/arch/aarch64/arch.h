@@ -46,6 +46,14 @@ static inline void mt__arch_tcb_init(char *tcb, const char *from)
     (void)from;
 }
 
+/* There is none, as it could not be tried: qemu-user does not have rseq(2). */
+#define MT__ARCH_STORE_IF 0
+static inline int mt__arch_store_if(uint64_t *area, const uint8_t *gate, uint32_t *word, uint32_t old, uint32_t new)
+{
+    (void)area, (void)gate, (void)word, (void)old, (void)new;
+    return 0;
+}
+
 #define MT__ARCH_DTV_OFFSET       0
 #define MT__ARCH_MULTIPLE_THREADS 0
 

@@ -52,6 +52,42 @@ static inline void mt__arch_tcb_init(char *tcb, const char *from)
     *(uintptr_t *)(tcb + 0x30) = *(const uintptr_t *)(from + 0x30);
 }
 
+/* One restartable sequence: if *gate is 0 and *word is old, stores new. Returns whether it did; 0 also if it was cut
+ * short. area is the thread's: see base/rseq.h. The kernel wants the signature before the place that it goes on at
+ * (0x53053053, glibc's RSEQ_SIG; the three bytes before make an instruction of it). */
+#define MT__ARCH_STORE_IF 1
+static inline int mt__arch_store_if(uint64_t *area, const uint8_t *gate, uint32_t *word, uint32_t old, uint32_t new)
+{
+    __asm__ goto(".pushsection __rseq_cs, \"aw\"\n\t"
+                 ".balign 32\n"
+                 "3:\t"
+                 ".long 0, 0\n\t" /* version, flags */
+                 ".quad 1f, 2f - 1f, 4f\n\t"
+                 ".popsection\n\t"
+                 "leaq 3b(%%rip), %%rax\n\t"
+                 "movq %%rax, %[area]\n"
+                 "1:\t"
+                 "cmpb $0, %[gate]\n\t"
+                 "jne %l[not_done]\n\t"
+                 "cmpl %[old], %[word]\n\t"
+                 "jne %l[not_done]\n\t"
+                 "movl %[new], %[word]\n"
+                 "2:\n\t"
+                 ".pushsection __rseq_failure, \"ax\"\n\t"
+                 ".byte 0x0f, 0xb9, 0x3d\n\t"
+                 ".long 0x53053053\n"
+                 "4:\t"
+                 "jmp %l[not_done]\n\t"
+                 ".popsection"
+                 :
+                 : [area] "m"(*area), [gate] "m"(*gate), [word] "m"(*word), [old] "r"(old), [new] "ir"(new)
+                 : "rax", "memory", "cc"
+                 : not_done);
+    return 1;
+not_done:
+    return 0;
+}
+
 #define MT__ARCH_DTV_OFFSET       8    /* of the dtv pointer in the control block */
 #define MT__ARCH_MULTIPLE_THREADS 0x18 /* of header.multiple_threads in struct pthread */
 
