@@ -4,7 +4,7 @@
 BPF_PROGS = bpf/wait.bpf.c
 BPF_SHARED = bpf/kernel.h bpf/wait.h bpf/call.h bpf/wait-task.h bpf/wait-futex.h bpf/wait-sleep.h bpf/wait-lock.h \
 	bpf/wait-count.h bpf/wait-library.h bpf/wait-order.h bpf/wait-queue.h bpf/queue.h bpf/wait-pool.h bpf/pool.h \
-	bpf/wait-blocked.h bpf/wait-coro.h bpf/wait-hub.h bpf/coro.h
+	bpf/wait-blocked.h bpf/wait-coro.h bpf/wait-hub.h bpf/wait-unseen.h bpf/coro.h
 BPF_PROGS += bpf/doctor.bpf.c bpf/stuck.bpf.c
 BPF_SHARED += bpf/stuck.h
 

@@ -96,6 +96,8 @@ static __always_inline __u32 find_waker(struct wait_task *t, __u32 reason)
 
 static __always_inline void count_waker(struct wait_task *t, __u32 reason, __u64 ns)
 {
+    if (t->waker_tid == WAIT_WAKER_UNSEEN)
+        return;
     __u32 index = find_waker(t, reason);
     struct wait_waker *waker = index ? bpf_map_lookup_elem(&wakers, &index) : NULL;
     if (!waker) {

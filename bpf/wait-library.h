@@ -8,6 +8,7 @@
 
 #include "wait-coro.h"
 #include "wait-count.h"
+#include "wait-unseen.h"
 #include <bpf/usdt.bpf.h>
 
 /* enum mt_reason -> enum wait_kind. */
@@ -56,8 +57,7 @@ static __always_inline __u32 kind_of_library(__u64 reason)
 }
 
 SEC("usdt")
-int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 name, __u64 owner,
-             __u64 place)
+int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 name, __u64 owner, __u64 place)
 {
     struct wait_task *t = task_find(bpf_get_current_task_btf());
     if (!t)
@@ -67,6 +67,7 @@ int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 n
         coro_wait_begin(t, task, reason, object, name, owner, place);
         return 0;
     }
+    see_running(t);
     library_settle(t);
     t->flags |= WAIT_TASK_LINUXMT;
     t->lib_object = object;
@@ -80,10 +81,14 @@ SEC("usdt")
 int BPF_USDT(library_wait_end, __u64 task, __u64 reason, __u64 object, __s64 result, __u64 ns)
 {
     struct wait_task *t = task_find(bpf_get_current_task_btf());
-    if (t && t->is_hub)
+    if (!t)
+        return 0;
+    if (t->is_hub) {
         coro_wait_end(t, task, reason, object, result, ns);
-    else if (t && t->lib_kind)
+    } else if (t->lib_kind) {
+        see_running(t);
         library_settle(t);
+    }
     return 0;
 }
 

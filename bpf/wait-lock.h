@@ -226,14 +226,14 @@ static __always_inline void lock_released(struct wait_lock *lock, struct wait_ta
     lock->read = 0;
 }
 
-/* The task has been woken, by the current one if waker is not 0. */
-static __always_inline void lock_leave(struct wait_task *t, __u32 waker, __u64 now)
+/* The task has been woken, by the current one unless that is not sure. */
+static __always_inline void lock_leave(struct wait_task *t, __u64 now)
 {
     struct wait_lock *lock = lock_at(t->lock);
     if (!lock)
         return;
-    if (t->waker_tid && is_release(t))
-        lock_released(lock, t, waker, now);
+    if (t->waker_tid && t->waker_tid != WAIT_WAKER_UNSEEN && is_release(t))
+        lock_released(lock, t, t->waker, now);
     __sync_fetch_and_sub(&lock->integral, LOCK_WAITER - now / WAIT_LOCK_UNIT);
     t->left_lock = t->lock;
     t->lock = 0;

@@ -13,7 +13,8 @@
  *
  * Who may write a task's slot: sched_switch in every state but waiting, and whoever wakes it (under its pi_lock, so one
  * at a time) in that one: it leaves the time and its own name, and the wait is counted by the task's next sched_switch.
- * So a wait is wholly described before the state says waiting. The snapshot only fills slots that are still new.
+ * So a wait is wholly described before the state says waiting. The snapshot only fills slots that are still new. What
+ * the kernel does not show is in wait-unseen.h.
  */
 #include "wait-count.h"
 #include "wait-hub.h"
@@ -22,6 +23,7 @@
 #include "wait-pool.h"
 #include "wait-queue.h"
 #include "wait-sleep.h"
+#include "wait-unseen.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -32,8 +34,7 @@ static __always_inline void note_waker(struct wait_task *t, __u64 ns)
 {
     t->waker = 0;
     t->waker_tid = current_tid();
-    if (t->reason == WAIT_SLEEP || t->reason == WAIT_DISK || (t->private && current_tgid() != t->tgid) ||
-        (t->timeout_ms && ns >= t->timeout_ms * 1000000ull))
+    if (ended_by_time(t, ns) || (t->private && current_tgid() != t->tgid))
         t->waker_tid = 0;
     if (t->waker_tid)
         t->waker = slot_of(bpf_get_current_task_btf());
@@ -77,7 +78,7 @@ static __always_inline void wait_end(struct wait_task *t, __u64 now)
     else
         t->waker_stack = 0;
     if (t->lock)
-        lock_leave(t, t->waker, now);
+        lock_leave(t, now);
     t->woken = now;
     t->pending = 1;
     t->state = WAIT_STATE_READY;
@@ -94,15 +95,17 @@ static __always_inline void ready_end(struct wait_task *t, __u64 ns)
         t->runq[bucket]++;
 }
 
-/* A task that leaves the CPU without having been seen to get it: some kernels hide the switches of some tasks. The
- * scheduler's own count tells how the time is to be split. */
+/* A task that is ready or waits, as far as it has been seen, has the CPU until now. */
 static __always_inline void switch_in_unseen(struct wait_task *t, __u64 executed, __u64 now)
 {
     __u64 ns = elapsed(t, now), ran = executed - t->executed;
     if (ran > ns)
         ran = ns;
     t->running += ran;
-    ready_end(t, ns - ran);
+    if (t->state == WAIT_STATE_WAITING)
+        wait_end_unseen(t, now - ran);
+    else
+        ready_end(t, ns - ran);
 }
 
 static __always_inline void switch_out(struct wait_task *t, struct task_struct *prev, bool preempted, __u32 state,
@@ -111,9 +114,9 @@ static __always_inline void switch_out(struct wait_task *t, struct task_struct *
     __u64 executed = prev->se.sum_exec_runtime;
     if (t->pending)
         wait_settle(t);
-    if (t->state == WAIT_STATE_READY)
+    if (t->state == WAIT_STATE_READY || t->state == WAIT_STATE_WAITING)
         switch_in_unseen(t, executed, now);
-    else if (t->state != WAIT_STATE_WAITING)
+    else
         t->running += elapsed(t, now);
     t->executed = executed;
     t->since = now;
@@ -130,7 +133,7 @@ static __always_inline void switch_out(struct wait_task *t, struct task_struct *
 static __always_inline void switch_in(struct wait_task *t, __u64 now)
 {
     if (t->state == WAIT_STATE_WAITING)
-        wait_end(t, now);
+        wait_end_unseen(t, now);
     if (t->pending)
         wait_settle(t);
     if (t->state == WAIT_STATE_READY)
@@ -252,6 +255,7 @@ int BPF_PROG(execed, struct task_struct *task, int old_tid)
     t->is_hub = 0;
     t->hub_asleep = 0;
     t->hub_kept = 0;
+    see_running(t);
     library_settle(t);
     t->name[0] = 0;
     if (t->state == WAIT_STATE_HELD) {
@@ -281,11 +285,13 @@ int BPF_PROG(exited, struct task_struct *task)
     t->exit_code = task->exit_code;
     if (died_waiting(t, task))
         t->flags |= WAIT_TASK_DIED;
-    library_settle(t);
+    if (t->pending)
+        wait_settle(t);
     if (t->state == WAIT_STATE_RUNNING)
         t->running += elapsed(t, t->ended);
-    else if (t->state == WAIT_STATE_READY)
+    else if (t->state == WAIT_STATE_READY || t->state == WAIT_STATE_WAITING)
         switch_in_unseen(t, task->se.sum_exec_runtime, t->ended);
+    library_settle(t);
     t->state = WAIT_STATE_DEAD;
     bpf_core_read(t->comm, sizeof t->comm, &task->comm);
     bpf_map_delete_elem(&tids, &id);

@@ -145,6 +145,9 @@ struct wait_holder {
     char place[WAIT_PLACE_MAX];
 };
 
+/* In place of a waker's thread id, in a task's slot only: no program has seen who it was. */
+#define WAIT_WAKER_UNSEEN 0xffffffffu
+
 struct wait_waker_key {
     __u32 waker; /* slot, 0: not one of the tasks traced */
     __u32 tid;   /* its thread id; 0 for an interrupt */

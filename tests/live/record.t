@@ -124,6 +124,13 @@ expect child child 180 500
 expect sleep sleep 180 500
 [ "$(get waits/0/waker)" = "timer or device" ]
 ok $? "a timer wakes a sleeper"
+# Also where the kernel hides who wakes a task and that it gets the CPU.
+record "$live/waits" sleeps
+arranged=$out
+seen=$(get waits/reason=sleep/count)
+out="$arranged sleeps, seen $seen"
+[ "$seen" = "$arranged" ] && [ "$(get waits/reason=sleep/waker)" = "timer or device" ] && [ "$(get lost/total)" = 0 ]
+ok $? "of thousands of sleeps none is lost"
 
 record "$live/waits" never
 seen=$(get tasks/0/running)
