@@ -172,26 +172,19 @@ esac
 ok $? "an owner that ends while another waits"
 
 # The same when the process is killed for it, and not when the owner is killed with the others.
-{
-    "$mtrace" --json -o "$work/report" -- "$live/waits" ends >/dev/null &
-    stuck=$!
-    sleep 3
-    kill -INT "$stuck"
-    wait "$stuck"
-}
-case $(get verdict) in
-"1 of "*" wait"*" for ever for mutex arranged_lock: its owner, thread "*" (careless), has ended without giving it back; "*"waits was ended by signal 2 "*) true ;;
+start "$mtrace" --json -o "$work/report" -- "$live/waits" ends
+kill -TERM "$pid"
+wait "$pid"
+out=$(get verdict)
+case $out in
+"1 of "*" wait"*" for ever for mutex arranged_lock: its owner, thread "*" (careless), has ended without giving it back; "*"waits was ended by signal 15 "*) true ;;
 *) false ;;
 esac
-out=$(get verdict)
 ok $? "and when the process is killed for it"
-{
-    "$mtrace" --json -o "$work/report" -- "$live/waits" forever >/dev/null &
-    stuck=$!
-    sleep 2
-    kill -TERM "$stuck"
-    wait "$stuck"
-}
+start "$mtrace" --json -o "$work/report" -- "$live/waits" forever
+sleep 0.5
+kill -TERM "$pid"
+wait "$pid"
 out=$(get verdict)
 case $out in
 *"waiting for mutex arranged_lock, held by holder "*) [ "$(get locks/0/unfinished)" = 3 ] ;;
@@ -220,13 +213,9 @@ out=$(printf '%s\n' "$out" | head -n 1)
 has "deadlock: 2 of 3 tasks wait until a timeout for each other: "
 ok $? "and how long, if a timeout will end it"
 stop
-{
-    "$mtrace" -o "$work/text" -- "$live/stuck" abba >/dev/null &
-    stuck=$!
-    sleep 2
-    kill -TERM "$stuck"
-    wait "$stuck"
-}
+start "$mtrace" -o "$work/text" -- "$live/stuck" abba
+kill -TERM "$pid"
+wait "$pid"
 out=$(head -n 1 "$work/text")
 has "$circle" "stuck was ended by signal 15" && ! has "mtrace deadlock"
 ok $? "and when the process is killed for it"
@@ -237,7 +226,10 @@ ok $? "locks in both orders, but never in a circle, are none"
 stop
 
 # What liblinuxmt calls its waits.
-run timeout -s TERM 2 "$mtrace" --json -o "$work/report" -- "$live/stuck-mt" future
+start "$mtrace" --json -o "$work/report" -- "$live/stuck-mt" future
+kill -TERM "$pid"
+wait "$pid"
+out=$(cat "$work/report")
 [ "$(get waits/kind=future/count)" = 1 ]
 ok $? "a future is told from other futexes"
 
@@ -253,8 +245,13 @@ run "$mtrace" -d 0.3 -p "$pid"
 has "stopped by a signal 100 % of the time, and still is: 'kill -CONT $pid' lets it go on"
 ok $? "stopped by a signal"
 kill -CONT "$pid"
-{ sleep 2; kill -TERM "$pid"; } &
-run "$mtrace" -p "$pid"
+"$mtrace" -p "$pid" >"$work/text" &
+tracer=$!
+tap_pids="$tap_pids $tracer"
+await records "$tracer"
+kill -TERM "$pid"
+wait "$tracer"
+out=$(cat "$work/text")
 has "; waits was ended by signal 15"
 ok $? "a sleeper that a signal ends"
 wait "$pid" 2>/dev/null
@@ -311,8 +308,9 @@ if unshare --pid --fork --mount-proc true 2>/dev/null; then
     run unshare --pid --fork --mount-proc "$mtrace" --json -o "$work/report" -- "$live/waits" mutex
     [ "$status" -eq 0 ] && [ "$(get waits/reason=lock/holders/0/name)" = holder ] && [ "$(get tasks/name=holder/tid)" -lt 50 ]
     ok $? "in a PID namespace of its own tasks have the numbers of the inside"
-    run unshare --pid --fork --mount-proc sh -c '"$2" abba >/dev/null & sleep 0.5; "$1" -d 0.3 -o "$3" -p $!; kill -KILL $!' \
-        sh "$mtrace" "$live/stuck" "$work/text"
+    run unshare --pid --fork --mount-proc sh -c '"$2" abba >"$4" &
+        until grep -q ready "$4"; do sleep 0.05; done
+        "$1" -d 0.3 -o "$3" -p $!; kill -KILL $!' sh "$mtrace" "$live/stuck" "$work/text" "$work/inside"
     out=$(cat "$work/text")
     [ "$status" -eq 0 ] && has "deadlock: 2 of "
     ok $? "and are found by these"
@@ -351,12 +349,12 @@ ok $? "a closed stream stays closed for the command"
 run sh -c '{ sleep 0.5; "$1" -d 0.1 -p $$; echo $? >&2; } | true' sh "$mtrace"
 says 141
 ok $? "a pipe that nobody reads: SIGPIPE"
-"$mtrace" -o "$work/text" -- sleep 20 &
-passed_on=$!
-sleep 1.5
-kill -TERM "$passed_on"
-wait "$passed_on"
-[ $? -eq 143 ] && grep -q "sleep was ended by signal 15" "$work/text"
+start "$mtrace" -o "$work/text" -- sh -c 'echo ready; exec sleep 60'
+kill -TERM "$pid"
+wait "$pid"
+status=$?
+out=$(cat "$work/text")
+[ "$status" -eq 143 ] && has " was ended by signal 15"
 ok $? "a signal is passed on to the command, and the report is written"
 run "$mtrace" -o "$work/no/where" -- true
 [ "$status" -eq 125 ] && says "$work/no/where"

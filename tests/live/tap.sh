@@ -76,19 +76,35 @@ says()
     done
 }
 
-# start COMMAND...: starts a program, waits for its "ready" (at most 10 s) and sets $pid.
+# await COMMAND...: tries it ten times a second until it is true; for a minute at the most, as the machine may be busy.
+await()
+{
+    for _ in $(seq 600); do
+        "$@" && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+is_ready()
+{
+    grep -q '^ready' "$work/ready" || ! kill -0 "$pid" 2>/dev/null
+}
+
+# start COMMAND...: starts a program, waits for its "ready" and sets $pid.
 start()
 {
     : >"$work/ready"
     "$@" >"$work/ready" 2>"$work/start-err" &
     pid=$!
     tap_pids="$tap_pids $pid"
-    for _ in $(seq 100); do
-        grep -q '^ready' "$work/ready" && return 0
-        kill -0 "$pid" 2>/dev/null || return 1
-        sleep 0.1
-    done
-    return 1
+    await is_ready
+}
+
+# Whether the mtrace with this PID records: by then it has links of eBPF programs, and a moment later all of them.
+records()
+{
+    grep -qs '^link_type:' "/proc/$1/fdinfo/"* && sleep 1
 }
 
 stop()

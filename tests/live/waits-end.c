@@ -99,11 +99,15 @@ static void *take_and_end_later(void *unused)
 /* The same, but the owner ends while the other waits. */
 static void wait_ends(void)
 {
-    pthread_t thread;
-    check(pthread_create(&thread, NULL, take_and_end_later, NULL), "pthread_create");
+    pthread_t owner, waiter;
+    check(pthread_create(&owner, NULL, take_and_end_later, NULL), "pthread_create");
     pass_time(WAIT_MS / 4);
-    check(pthread_create(&thread, NULL, wait_for_lock, &arranged_lock), "pthread_create");
-    pthread_join(thread, NULL);
+    check(pthread_create(&waiter, NULL, wait_for_lock, &arranged_lock), "pthread_create");
+    pthread_join(owner, NULL);
+    pass_time(WAIT_MS);
+    puts("ready");
+    fflush(stdout);
+    pthread_join(waiter, NULL);
 }
 
 const struct waits_kind waits_end[] = {
