@@ -385,7 +385,7 @@ EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
 if WITH_BPF
 check_PROGRAMS += %D%/live/stuck %D%/live/stuck-mt
 if WITH_TESTS
-MTRACE_TESTS = %D%/unit/confine %D%/unit/histogram %D%/unit/lookup %D%/unit/queues %D%/unit/symbols %D%/unit/tasks %D%/unit/verdict
+MTRACE_TESTS = %D%/unit/code-text %D%/unit/confine %D%/unit/histogram %D%/unit/lookup %D%/unit/queues %D%/unit/symbols %D%/unit/tasks %D%/unit/verdict %D%/unit/verdict-behind
 check_PROGRAMS += $(MTRACE_TESTS)
 TESTS += $(MTRACE_TESTS)
 endif
@@ -404,11 +404,19 @@ endif
 %C%_unit_queues_SOURCES = %D%/unit/queues.c tools/mtrace/queues.c tools/mtrace/queues.h tools/mtrace/tasks.c tools/mtrace/tasks.h
 %C%_unit_queues_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
 %C%_unit_queues_LDADD = $(UNIT_LIBS)
-%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
+%C%_unit_verdict_SOURCES = %D%/unit/verdict.c tools/mtrace/verdict.c tools/mtrace/verdict-behind.c tools/mtrace/verdict-queues.c tools/mtrace/verdict-pools.c \
 	tools/mtrace/verdict-coros.c tools/mtrace/model-text.c \
-	tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/model.h
+	tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/code-text.c tools/mtrace/code-text.h tools/mtrace/model.h
 %C%_unit_verdict_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace
 %C%_unit_verdict_LDADD = $(CMOCKA_LIBS) -lm
+%C%_unit_verdict_behind_SOURCES = %D%/unit/verdict-behind.c tools/mtrace/verdict.c tools/mtrace/verdict-behind.c \
+	tools/mtrace/model-text.c tools/mtrace/histogram.c tools/mtrace/format.c tools/mtrace/code-text.c tools/mtrace/code-text.h \
+	tools/mtrace/model.h
+%C%_unit_verdict_behind_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf -I$(top_srcdir)/tools/mtrace
+%C%_unit_verdict_behind_LDADD = $(CMOCKA_LIBS) -lm
+%C%_unit_code_text_SOURCES = %D%/unit/code-text.c tools/mtrace/code-text.c tools/mtrace/code-text.h
+%C%_unit_code_text_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_code_text_LDADD = $(CMOCKA_LIBS)
 %C%_unit_histogram_SOURCES = %D%/unit/histogram.c tools/mtrace/histogram.c tools/mtrace/histogram.h
 %C%_unit_histogram_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
 %C%_unit_histogram_LDADD = $(CMOCKA_LIBS)

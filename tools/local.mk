@@ -43,6 +43,7 @@ MTRACE_RECORD = \
 	tools/mtrace/model-kinds.c \
 	tools/mtrace/model-stacks.c \
 	tools/mtrace/model-text.c \
+	tools/mtrace/model-ends.c \
 	tools/mtrace/model-queues.c \
 	tools/mtrace/model-pools.c \
 	tools/mtrace/model-coros.c \
@@ -51,11 +52,14 @@ MTRACE_RECORD = \
 	tools/mtrace/model-inversions.c \
 	tools/mtrace/reason.c \
 	tools/mtrace/verdict.c \
+	tools/mtrace/verdict-behind.c \
 	tools/mtrace/verdict-queues.c \
 	tools/mtrace/verdict-pools.c \
 	tools/mtrace/verdict-coros.c \
 	tools/mtrace/histogram.c \
 	tools/mtrace/histogram.h \
+	tools/mtrace/code-text.c \
+	tools/mtrace/code-text.h \
 	tools/mtrace/format.c \
 	tools/mtrace/format.h \
 	tools/mtrace/output.c \

@@ -101,4 +101,14 @@ if ! missing pigz pigz; then
     [ "$status" -eq 0 ] && [ "$(get tasks/#)" -ge 3 ] && [ "$(get lost/total)" = 0 ]
     ok $? "pigz -p 2: its threads, nothing lost"
 fi
+
+# A pipeline: the answer is at its end, and also while nobody has written yet.
+run "$mtrace" --json -o "$work/report" -- sh -c 'sleep 1 | cat | wc -l'
+out="$(get verdict)"
+[ "$status" -eq 0 ] && get verdict | grep -q 'end of pipe.*: sleep, which slept '
+ok $? "sh: who waits for a pipe waits for the sleep at its end"
+run "$mtrace" --json -d 1 -o "$work/report" -- sh -c 'sleep 20 | cat'
+out="$(get verdict)"
+get verdict | grep -q '^cat.*end of pipe.*: sleep, which slept '
+ok $? "sh: the other end of a pipe that nobody has written to"
 plan

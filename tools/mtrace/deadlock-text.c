@@ -3,6 +3,7 @@
  * The report for people: the verdict first, then each circle, then who waits behind it; without a circle the longest
  * chain.
  */
+#include "code-text.h"
 #include "deadlock.h"
 
 #include <errno.h>
@@ -87,15 +88,15 @@ static const char *base_name(const char *path)
 
 static void print_place(const struct report *report, FILE *out, const struct wait_words *words)
 {
-    char text[512];
+    char text[SYMBOLS_TEXT_MAX];
     if (report->stacks) {
         for (size_t i = 0; i < words->frame_count; i++) {
             symbols_frame_text(&words->frames[i], text, sizeof(text));
-            fprintf(out, "        #%-2zu %s%s\n", i, text, words->frames[i].inlined ? " (inlined)" : "");
+            fprintf(out, "        #%-2zu %s%s\n", i, code_text(text), words->frames[i].inlined ? " (inlined)" : "");
         }
     } else if (words->at) {
         symbols_frame_text(words->at, text, sizeof(text));
-        fprintf(out, "        in %s\n", text);
+        fprintf(out, "        in %s\n", code_text(text));
     } else if (words->place[0]) {
         fprintf(out, "        at %s\n", words->place);
     }

@@ -196,6 +196,7 @@ static bool add_row(struct model *model, struct session *session, const struct m
         .lock = -1,
         .waker = -1,
         .waker_name = "",
+        .other_end = -1,
     };
     uint64_t count = raw->count + open, ns = raw->ns + open_ns, max = raw->max > open_ns ? raw->max : open_ns;
     wait.what =

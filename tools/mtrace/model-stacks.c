@@ -31,7 +31,7 @@ size_t model_unwind(const struct model *model, struct session *session, int task
 void model_set_frames(struct model *model, const struct symbols_frame *frames, size_t count, const char **place,
                       const char ***stack, size_t *length)
 {
-    char text[512];
+    char text[SYMBOLS_TEXT_MAX];
     const struct symbols_frame *caller = symbols_caller(frames, count);
     *length = 0;
     if (caller) {

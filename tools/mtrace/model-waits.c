@@ -340,6 +340,7 @@ static bool add_wait(struct model *model, struct session *session, const struct 
         .lock = -1,
         .waker = -1,
         .waker_name = "",
+        .other_end = -1,
     };
     struct symbols_frame frames[MODEL_FRAMES];
     size_t count = model_unwind(model, session, entry->task, entry->stat.stack, frames);

@@ -218,6 +218,7 @@ struct model *model_read(struct session *session)
         model_free(model);
         return NULL;
     }
+    model_find_ends(model);
     add_up(model);
     add_cost(model, session);
     add_note(model, session);

@@ -69,6 +69,7 @@ struct model_wait {
     int lock;               /* index of the lock, -1: it is none */
     int waker;              /* index of the task that ended most of these, -1: none of ours, see waker_name */
     const char *waker_name; /* "" unknown */
+    int other_end;          /* index of a task that can end what still waits, see model-ends.c; -1: not known */
 };
 
 /* Who held a lock while others waited for it, as far as it was seen: see bpf/wait-lock.h. */
@@ -334,6 +335,7 @@ bool model_add_locks(struct model *model, struct session *session);
 bool model_add_holders(struct model *model, struct session *session);
 bool model_add_circle(struct model *model, const struct wait_lock *locks, size_t count);
 bool model_add_wakers(struct model *model, struct session *session);
+void model_find_ends(struct model *model);
 bool model_add_queues(struct model *model, struct session *session);
 bool model_add_pools(struct model *model, struct session *session);
 bool model_add_inversions(struct model *model, struct session *session);
@@ -344,6 +346,12 @@ bool model_add_owners(struct model *model);
 
 /* The verdict: on waits, on queues, on pools. */
 void model_judge(struct model *model);
+/* What goes before a wait's what in a sentence. */
+const char *model_wait_phrase(const struct model_wait *wait);
+
+/* What stands behind a wait: who ends it, what that one does meanwhile, and if it waits itself, for whom. Ends at known,
+ * of whom the verdict has told; -1: of nobody. */
+void model_say_behind(struct model *model, const struct model_wait *wait, int known);
 void model_judge_queues(struct model *model);
 void model_judge_pools(struct model *model);
 void model_judge_coros(struct model *model);

@@ -2,6 +2,7 @@
  *
  * Hubs and coroutines: what each hub did, what kept it, and where every coroutine is.
  */
+#include "code-text.h"
 #include "format.h"
 #include "report.h"
 
@@ -41,7 +42,7 @@ static void print_kept(const struct report *report, const struct model_hub *hub)
         const struct model_kept *kept = &hub->kept[i];
         fprintf(file, "      %10s %6s times, longest %s: \"%s\" in %s%s%s%s\n", format_time(kept->ns),
                 format_count(kept->count), format_time(kept->max), kept->coro, kept->what, *kept->place ? ", " : "",
-                kept->place, kept->open ? "; and still is" : "");
+                code_text(kept->place), kept->open ? "; and still is" : "");
     }
     report_more(report, shown, hub->kept_count, "calls");
 }
@@ -131,8 +132,9 @@ static void print_ended(const struct report *report)
     for (size_t i = 0; i < shown; i++) {
         const struct model_ended *ended = &model->ended[i];
         fprintf(file, "  %s: %s ended, %s of them failed; running %s, ready %s, waiting %s in all; longest run %s\n",
-                ended->body, format_count(ended->count), format_count(ended->failed), format_time(ended->running),
-                format_time(ended->ready), format_time(ended->waiting), format_time(ended->longest_run));
+                code_text(ended->body), format_count(ended->count), format_count(ended->failed),
+                format_time(ended->running), format_time(ended->ready), format_time(ended->waiting),
+                format_time(ended->longest_run));
     }
     report_more(report, shown, model->ended_count, "bodies");
 }

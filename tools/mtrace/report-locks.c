@@ -2,6 +2,7 @@
  *
  * The table of locks: those with a recorded owner first, then all other futexes that tasks slept on.
  */
+#include "code-text.h"
 #include "format.h"
 #include "report.h"
 
@@ -42,7 +43,7 @@ static void print_lock(const struct report *report, const struct model_lock *loc
         if (wait->lock != (int)(lock - model->locks) || !*wait->place)
             continue;
         places++;
-        fprintf(file, "%*swaited for %s in %s\n", INDENT, "", format_time(wait->ns), wait->place);
+        fprintf(file, "%*swaited for %s in %s\n", INDENT, "", format_time(wait->ns), code_text(wait->place));
     }
     if (lock->open)
         fprintf(file, "%*s%u still waiting at the end\n", INDENT, "", lock->open);

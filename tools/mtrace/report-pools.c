@@ -2,6 +2,7 @@
  *
  * Pools: what became of the tasks, how long they waited and ran, what each worker did, and what failed.
  */
+#include "code-text.h"
 #include "format.h"
 #include "report.h"
 
@@ -30,7 +31,8 @@ static void print_worker(const struct report *report, const struct model_worker 
     fprintf(file, " %10s done, %6s failed, busy %s", format_count(worker->done), format_count(worker->failed),
             format_share(task->life ? (double)worker->busy / (double)task->life : 0));
     if (worker->running)
-        fprintf(file, ", in %s for %s", *worker->body ? worker->body : "a task", format_time(worker->running));
+        fprintf(file, ", in %s for %s", *worker->body ? code_text(worker->body) : "a task",
+                format_time(worker->running));
     fputc('\n', file);
 }
 
@@ -40,7 +42,7 @@ static void print_failure(const struct report *report, const struct model_failur
     fprintf(file, "        %s times %d%s%s%s", format_count(failure->count), failure->code,
             *failure->message ? " \"" : "", failure->message, *failure->message ? "\"" : "");
     if (*failure->body)
-        fprintf(file, " in %s", failure->body);
+        fprintf(file, " in %s", code_text(failure->body));
     if (failure->task >= 0)
         fprintf(file, ", last on %s", report->model->tasks[failure->task].label);
     fputc('\n', file);

@@ -2,6 +2,7 @@
  *
  * The worst waits, and who woke whom.
  */
+#include "code-text.h"
 #include "format.h"
 #include "report.h"
 
@@ -41,7 +42,7 @@ static void print_wait(const struct report *report, const struct model_wait *wai
 {
     fprintf(report->output->file, "  %10s %8s %10s %10s  %s%s%s\n", format_time(wait->ns), format_count(wait->count),
             format_time(wait->ns / wait->count), format_time(wait->max), wait->what, *wait->place ? " in " : "",
-            wait->place);
+            code_text(wait->place));
     print_who(report, wait);
 }
 
@@ -111,7 +112,7 @@ void report_wakers(const struct report *report)
         report_cell(report, waker->name, 20);
         fputs(" -> ", file);
         report_cell(report, model->tasks[waker->wakee].label, 20);
-        fprintf(file, " %s%s%s\n", model_reason(waker->reason), *waker->place ? ", in " : "", waker->place);
+        fprintf(file, " %s%s%s\n", model_reason(waker->reason), *waker->place ? ", in " : "", code_text(waker->place));
     }
     report_more(report, shown, model->waker_count, "pairs");
 }

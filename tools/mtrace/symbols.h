@@ -91,6 +91,8 @@ size_t symbols_unwind(struct symbols *symbols, const struct symbols_regs *regs, 
  * count is 0. */
 const struct symbols_frame *symbols_caller(const struct symbols_frame *frames, size_t count);
 
+#define SYMBOLS_TEXT_MAX 4096 /* names of C++ may be long */
+
 /* "transfer at bank.c:42", "transfer+0x1c", "libfoo.so+0x1234" or "0x7f..."; returns what snprintf would. */
 int symbols_frame_text(const struct symbols_frame *frame, char *text, size_t size);
 

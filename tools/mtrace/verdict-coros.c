@@ -3,6 +3,7 @@
  * The verdict on coroutines: a call that kept a hub, else one that ran for long without a wait or a yield, else a
  * wake-up that was lost, else a hub that has no time left; else where they wait.
  */
+#include "code-text.h"
 #include "format.h"
 #include "model.h"
 #include <string.h>
@@ -44,7 +45,7 @@ static void judge_kept(struct model *model, const struct model_hub *hub)
     model_say(model, "the hub of \"%s\" was kept for %s by \"%s\" in %s", hub->name, format_time(kept->ns), kept->coro,
               kept->what);
     if (*kept->place)
-        model_say(model, " (%s)", kept->place);
+        model_say(model, " (%s)", code_text(kept->place));
     if (kept->count > 1)
         model_say(model, ", %s times, for %s at the most", format_count(kept->count), format_time(kept->max));
     model_say(model, "%s: nothing else of it ran meanwhile", kept->open ? ", and still is" : "");
@@ -56,7 +57,7 @@ static void judge_run(struct model *model, const struct model_coro *coro)
 {
     model_say(model, "\"%s\" ran for %s without a wait or a yield", coro->name, format_time(coro->longest_run));
     if (*coro->body)
-        model_say(model, " (%s)", coro->body);
+        model_say(model, " (%s)", code_text(coro->body));
     model_say(model, "%s: nothing else of its hub \"%s\" ran meanwhile",
               coro->state == MT_RUNNING ? ", and may still do" : "", model->hubs[coro->hub].name);
 }

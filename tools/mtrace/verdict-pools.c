@@ -3,6 +3,7 @@
  * The verdict on pools: the one with failures, else the one whose workers are busiest. Failures are said first, then
  * whether its workers are too few, stuck, or keep up.
  */
+#include "code-text.h"
 #include "format.h"
 #include "model.h"
 #include <inttypes.h>
@@ -77,7 +78,7 @@ static void judge(struct model *model, const struct model_pool *pool)
                   workers == 1 ? "its" : "all", workers, workers == 1 ? "" : "s", workers == 1 ? "is" : "are",
                   format_time(longest->running));
         if (*longest->body)
-            model_say(model, " (%s)", longest->body);
+            model_say(model, " (%s)", code_text(longest->body));
         model_say(model, ", and %u task%s in the queue", pool->queued, pool->queued == 1 ? " is" : "s are");
         return;
     }

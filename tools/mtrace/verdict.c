@@ -4,6 +4,7 @@
  * (running, ready, blocked, on a peer), so that a hundred threads of a pool with nothing to do do not hide the one lock
  * that the other two fight for.
  */
+#include "code-text.h"
 #include "format.h"
 #include "model.h"
 #include <string.h>
@@ -65,7 +66,7 @@ static void judge_lock(struct model *model, const struct model_lock *lock)
     if (lock->holder_count)
         model_say(model, ", held by %s of that time", model_holders(model, lock));
     if (*first->place)
-        model_say(model, "; most wait in %s", first->place);
+        model_say(model, "; most wait in %s", code_text(first->place));
 }
 
 /* Nobody will ever give it back. */
@@ -78,7 +79,7 @@ static void judge_gone(struct model *model, const struct model_lock *lock)
         model_say(model, " (%s)", lock->gone_name);
     model_say(model, ", has ended without giving it back");
     if (*first->place)
-        model_say(model, "; most wait in %s", first->place);
+        model_say(model, "; most wait in %s", code_text(first->place));
 }
 
 #define CIRCLE_NAMED 3 /* links of a circle in a sentence */
@@ -114,33 +115,21 @@ static void judge_stopped(struct model *model, const struct model_wait *wait)
         model_say(model, ", and still is: 'kill -CONT %d' lets it go on", wait->tgid);
 }
 
-static const char *reason_phrase(const struct model_wait *wait)
-{
-    switch (wait->reason) {
-    case WAIT_DISK:
-        return "the disk: ";
-    case WAIT_FAULT:
-        return "memory: ";
-    case WAIT_PIPE:
-    case WAIT_SOCKET:
-        return "the other end of ";
-    default:
-        return "";
-    }
-}
-
-static void judge_wait(struct model *model, const struct model_wait *wait)
+static void judge_wait(struct model *model, const struct model_wait *wait, int known)
 {
     say_who(model, wait->parts, wait->part_count);
-    model_say(model, " waiting for %s%s", reason_phrase(wait), wait->what);
+    model_say(model, " waiting for %s%s", model_wait_phrase(wait), wait->what);
     if (*wait->place)
-        model_say(model, " in %s", wait->place);
-    if (*wait->waker_name && (wait->reason == WAIT_PIPE || wait->reason == WAIT_SOCKET))
-        model_say(model, ", woken by %s", wait->waker_name);
+        model_say(model, " in %s", code_text(wait->place));
+    model_say_behind(model, wait, known);
 }
 
 static void judge_ready(struct model *model)
 {
+    const struct model_task *most = &model->tasks[0];
+    for (size_t i = 1; i < model->task_count; i++)
+        if (model->tasks[i].raw.ready > most->raw.ready)
+            most = &model->tasks[i];
     double wanted = (double)(model->running + model->ready);
     model_say(model, "not enough CPU: tasks that could run waited for a CPU %s of the time",
               format_share((double)model->ready / wanted));
@@ -151,6 +140,9 @@ static void judge_ready(struct model *model)
         model_say(model, " (half of these waits were longer than %s, one in 100 than %s)",
                   format_time(histogram_percentile(&model->runq, 50)),
                   format_time(histogram_percentile(&model->runq, 99)));
+    if (model->task_count > 1)
+        model_say(model, "; most of all %s, %s of its time", most->label,
+                  format_share(most->life ? (double)most->raw.ready / (double)most->life : 0));
 }
 
 /* What the idle time was spent on, by the longest of the idle waits. */
@@ -164,8 +156,11 @@ static void say_idle(struct model *model)
     model_say(model, "idle %s of the time", format_share(share));
     if (longest && longest->reason == WAIT_STOPPED)
         model_say(model, ", mostly %s", longest->what);
-    else if (longest)
-        model_say(model, ", mostly waiting for %s%s%s", longest->what, *longest->place ? " in " : "", longest->place);
+    else if (longest) {
+        model_say(model, ", mostly waiting for %s%s%s", longest->what, *longest->place ? " in " : "",
+                  code_text(longest->place));
+        model_say_behind(model, longest, -1);
+    }
 }
 
 static bool lacks_cpu(const struct model *model)
@@ -180,7 +175,7 @@ static bool waits_besides(const struct model *model)
 }
 
 /* The larger part of that. */
-static void say_besides(struct model *model)
+static void say_besides(struct model *model, int busiest)
 {
     const struct model_wait *wait = worst_wait(model);
     model_say(model, "; ");
@@ -190,7 +185,7 @@ static void say_besides(struct model *model)
     else if (model->lock_count && model->locks[0].owned && (!wait || model->locks[0].ns >= wait->ns))
         judge_lock(model, &model->locks[0]);
     else if (wait)
-        judge_wait(model, wait);
+        judge_wait(model, wait, busiest);
 }
 
 static void judge_running(struct model *model)
@@ -205,7 +200,7 @@ static void judge_running(struct model *model)
         model_say(model, "%s; %s ran %s of its time", besides ? "mostly CPU-bound" : "nothing waits: CPU-bound",
                   busiest->label, format_share(share));
         if (besides)
-            say_besides(model);
+            say_besides(model, (int)(busiest - model->tasks));
     } else {
         model_say(model, "nothing blocks: ran %s, ",
                   format_share(model->life ? (double)model->running / (double)model->life : 0));
@@ -250,7 +245,7 @@ static void judge(struct model *model)
     else if (lock && (double)lock->ns >= LOCK_ABOVE * (double)busy)
         judge_lock(model, lock);
     else if (wait && wait->ns >= model->ready && wait->ns >= model->running)
-        judge_wait(model, wait);
+        judge_wait(model, wait, -1);
     else if (model->ready > model->running / 2 && lacks_cpu(model))
         judge_ready(model);
     else
