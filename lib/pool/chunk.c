@@ -119,7 +119,7 @@ static int run_chunk(void *arg)
 
 mt_fn *mt__chunk_function(const struct mt_future *future)
 {
-    return future->fn == run_chunk ? ((const struct chunk *)future->arg)->fn : NULL;
+    return future->fn == run_chunk ? ((const struct chunk *)mt__future_argument((struct mt_future *)future))->fn : NULL;
 }
 
 struct mt_future *mt__chunk_submit(struct mt_pool *pool, mt_fn *fn, const void *items, size_t item_size, size_t count,

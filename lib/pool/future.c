@@ -61,7 +61,8 @@ static int has_ended(uint32_t word)
 
 struct mt_future *mt__future_new(struct mt_pool *pool, mt_fn *fn, const void *arg, size_t size)
 {
-    struct mt_future *future = size <= SIZE_MAX - sizeof *future ? mt__alloc(sizeof *future + size) : NULL;
+    const size_t bare = offsetof(struct mt_future, argument), small = sizeof(((struct mt_future *)0)->argument.copy);
+    struct mt_future *future = size <= SIZE_MAX - bare ? mt__alloc(bare + (size > small ? size : small)) : NULL;
 
     if (!future)
         return NULL;
@@ -70,9 +71,10 @@ struct mt_future *mt__future_new(struct mt_pool *pool, mt_fn *fn, const void *ar
     future->forks = (uint16_t)mt__pool_forks;
     future->fn = fn;
     future->size = size;
-    future->arg = size ? future->copy : (void *)(uintptr_t)arg;
     if (size)
-        memcpy(future->copy, arg, size);
+        memcpy(future->argument.copy, arg, size);
+    else
+        future->argument.pointer = (void *)(uintptr_t)arg;
     return future;
 }
 
@@ -411,7 +413,7 @@ int mt_future_wait(struct mt_future *future, mt_deadline deadline)
         .reason = MT_WAIT_FUTURE,
         .owner = __atomic_load_n(&future->tid, __ATOMIC_RELAXED),
         .object = future,
-        .name = future->pool ? NULL : future->arg, /* a promise's */
+        .name = future->pool ? NULL : future->argument.pointer, /* a promise's */
         .deadline = deadline,
     };
     int result;

@@ -39,7 +39,8 @@ struct mt__told {         /* what a task says beside its code and value: made wh
     char message[];
 };
 
-/* Programs keep many of these: small enough that malloc serves them from its fast bins. */
+/* Programs keep many of these: with an argument of up to 8 bytes they are small enough, at 120 bytes, that malloc
+ * serves them from its fast bins. */
 struct mt_future {
     uint32_t word; /* these two are read together by the deadlock check: MT__FUTURE_STARTED in task/deadlock.h */
     uint32_t tid;  /* of the thread that runs it or has run it, 0: none */
@@ -49,7 +50,6 @@ struct mt_future {
     struct mt_future *next; /* in the queue */
     struct mt_pool *pool;   /* good until it has ended */
     mt_fn *fn;
-    void *arg;
     size_t size;               /* of the argument */
     struct mt__worker *worker; /* good while it runs */
     union {
@@ -66,8 +66,18 @@ struct mt_future {
         char near[MT__SMALL];
         uint64_t number; /* before there is one: in its process's window */
     } value;
-    max_align_t copy[]; /* of the argument */
+    _Alignas(max_align_t) union {
+        void *pointer; /* the argument if it has no size; of a promise its name */
+        char copy[8];  /* of the argument, which goes on behind the struct if it is larger */
+    } argument;
 };
+
+_Static_assert(offsetof(struct mt_future, argument) <= 112, "one with a small argument is larger than 120 bytes");
+
+static inline void *mt__future_argument(struct mt_future *future)
+{
+    return future->size ? future->argument.copy : future->argument.pointer;
+}
 
 /* A value on its way into a chunk's, or to another process. */
 struct mt__value {

@@ -10,6 +10,8 @@
  *   terminate + GRACE
  *   BEAT                  the first task has not changed since the last look: those behind it go back to the queue
  *
+ *   after answers     what is left would take several moments, and others have nothing to do: it goes back to the queue
+ *
  * The width of the window is doubled when the process has had nothing to do before the worker came, and halved when
  * tasks had to go back. So long tasks are sent one by one, and tiny ones as many at a time as are needed.
  */
@@ -26,7 +28,8 @@
 
 #define GRACE   MT_SEC(1)
 #define BEAT    MT_MS(1)
-#define MOMENTS 8   /* in a beat */
+#define MOMENTS 8 /* in a beat */
+#define MOMENT  (BEAT / MOMENTS)
 #define MANY    16u /* tasks that a process has begun and ended within a beat */
 
 #define SIGNAL_THREAD 1u /* PIDFD_SIGNAL_THREAD, since Linux 6.9 */
@@ -193,11 +196,15 @@ int mt__remote_is_heavy(const struct mt__worker *worker, const struct mt_future 
     return future->size > MT__SLOT_ROOM || mt__names_missing(worker, future);
 }
 
-/* A full window is done in a beat. */
+/* A full window is done in a beat; the widest one may be done in much less. */
 unsigned mt__remote_moment(const struct mt__worker *worker)
 {
-    unsigned moment = worker->remote->width / MOMENTS;
+    const struct mt__remote *remote = worker->remote;
+    unsigned moment = remote->width / MOMENTS;
+    int64_t quick = remote->pace ? MOMENT / remote->pace : 0;
 
+    if (quick > (int64_t)moment)
+        moment = quick < (int64_t)remote->width ? (unsigned)quick : remote->width;
     return moment ? moment : 1;
 }
 
@@ -220,7 +227,7 @@ static int send_heavy(struct mt__worker *worker, struct mt_future *future)
     if (mt__window_live(worker->remote) && names)
         result = mt__names_send(worker, future);
     if (mt__window_live(worker->remote) && !result && future->size > MT__SLOT_ROOM)
-        result = mt__remote_write(worker, future->arg, future->size);
+        result = mt__remote_write(worker, mt__future_argument(future), future->size);
     mt_future_release(future);
     return result;
 }
@@ -297,12 +304,25 @@ static int begin_anew(struct mt__worker *worker)
     return result ? result : 1;
 }
 
-/* What is done has been collected: whether the window is to be wider. */
-static void widen(struct mt__remote *remote, unsigned count)
+/* So many answers have been collected: how long each took, and whether the window is to be wider. */
+static void learn(struct mt__remote *remote, unsigned count)
 {
-    if (!mt__window_live(remote) && count >= remote->width && remote->width < MT__SLOTS &&
-        mt_now() - remote->filled < BEAT)
+    mt_deadline now = mt_now();
+
+    if (!mt__window_live(remote) && count >= remote->width && remote->width < MT__SLOTS && now - remote->filled < BEAT)
         remote->width *= 2;
+    remote->pace = (now - remote->filled) / count;
+    remote->filled = now;
+}
+
+/* Tasks that have become slower lie here, while others look for some. */
+static int keeps_from_others(const struct mt__worker *worker)
+{
+    const struct mt_pool *pool = worker->pool;
+    unsigned live = mt__window_live(worker->remote);
+
+    return live > 1 && live * worker->remote->pace > 2 * MOMENT && !__atomic_load_n(&pool->queued, __ATOMIC_RELAXED) &&
+           __atomic_load_n(&pool->idle, __ATOMIC_RELAXED);
 }
 
 /* Something was collected. */
@@ -311,7 +331,7 @@ static int refill(struct mt__worker *worker, unsigned count)
     struct mt__remote *remote = worker->remote;
     const struct mt_pool *pool = worker->pool;
 
-    widen(remote, count);
+    learn(remote, count);
     if ((pool->tasks_per_worker && remote->ran >= pool->tasks_per_worker) ||
         (pool->memory_max && is_too_large(remote, pool->memory_max))) {
         mt__window_hand_back(worker);
@@ -319,6 +339,8 @@ static int refill(struct mt__worker *worker, unsigned count)
             mt__remote_stop(worker);
         return 0;
     }
+    if (keeps_from_others(worker))
+        mt__window_hand_back(worker);
     return mt__window_live(remote) && !remote->ending
                ? send_list(worker, mt__queue_more(worker, mt__window_room(worker)))
                : 0;

@@ -118,7 +118,8 @@ struct mt__remote {
     unsigned live;                       /* entries of sent */
 
     unsigned width;          /* how many are sent at most, as it has paid lately */
-    mt_deadline filled;      /* when the empty window was filled */
+    mt_deadline filled;      /* when the empty window was filled, or answers were collected since */
+    int64_t pace;            /* ns that a task has taken since then, the process's wake included; 0: not known */
     uint64_t front;          /* the number that was first when it was looked last */
     mt_deadline since;       /* when it became that */
     mt_deadline soft, hard;  /* of its task; MT_FOREVER: none */

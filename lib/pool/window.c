@@ -47,6 +47,7 @@ void mt__window_open(struct mt__worker *worker)
     memset(remote->taken_back, 0, sizeof remote->taken_back);
     remote->live = 0;
     remote->width = 1;
+    remote->pace = 0;
     remote->ran = 0;
     remote->proved = 0;
     remote->front = MT__NO_NUMBER;
@@ -88,7 +89,7 @@ static void fill_in(struct mt__slot *slot, const struct mt_future *future, unsig
     if (future->size > MT__SLOT_ROOM)
         slot->flags |= MT__BY_STREAM;
     else if (future->size)
-        memcpy(slot->bytes, future->arg, future->size);
+        memcpy(slot->bytes, future->argument.copy, future->size);
 }
 
 /* Returns a cancelled future, whose reference is the caller's to drop, or NULL. With the guard. */

@@ -114,7 +114,7 @@ static void run_inner(struct mt__worker *worker, struct mt_future *future)
         MT__PROBE6(pool__started, worker->pool, worker->pool->name, future, task->record->id, future->fn,
                    __atomic_load_n(&worker->pool->queued, __ATOMIC_RELAXED));
     task->message[0] = 0;
-    code = future->fn(future->arg);
+    code = future->fn(mt__future_argument(future));
     mt__worker_forked(worker->pool->forks);
     mt__future_tell(future, code ? task : NULL, task->message);
     task->message[0] = 0;
