@@ -25,7 +25,7 @@ EXTRA_DIST += $(LONG_TESTS)
 
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
-UNIT_TESTS = %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
+UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
 	%D%/unit/exit-wake %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hubtimers \
 	%D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
@@ -160,6 +160,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_process_options_SOURCES = %D%/unit/process-options.c %D%/unit/process-unit.h %D%/unit/unit.h
 %C%_unit_process_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_process_options_LDADD = $(UNIT_LIBS)
+%C%_unit_armed_SOURCES = %D%/unit/armed.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_armed_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_armed_LDADD = $(UNIT_LIBS)
 %C%_unit_parked_SOURCES = %D%/unit/parked.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_parked_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_parked_LDADD = $(UNIT_LIBS)

@@ -4,10 +4,12 @@
  * and for one of its own, by which the hub says that the list has changed. A word that is woken, or found changed, is
  * left in the hub's letters; the hub then does with it what it does with a completion of the ring.
  *
- * The list is under the helper's guard. An entry that the hub takes back in time is simply gone; one that the helper
- * has left as a letter meanwhile comes to the hub as the completion of an arm without a waiter, and its wake is passed
- * on. Between the copy of the list and the call to the kernel a word's memory may go: then the call fails (EFAULT), and
- * the list is copied again.
+ * The list is under the helper's guard. Of what is new on it the helper is told once in a turn of the hub; of what has
+ * gone it is not told at all: an entry that the hub takes back in time is simply gone, and a wake of its word, for
+ * which the kernel still has the helper waiting, finds none and is passed on, by the helper, which does nothing else.
+ * One that the helper has left as a letter meanwhile comes to the hub as the completion of an arm without a waiter, and
+ * its wake is passed on. Between the copy of the list and the call to the kernel a word's memory may go: then the call
+ * fails (EFAULT), and the list is copied again.
  *
  * Where futex_waitv is missing (before Linux 5.16) the words are compared every SLICE.
  */
@@ -45,6 +47,11 @@ struct mt__helper {
     struct mt__hub *hub;
     struct mt_task *thread;
     struct mt__helper *next;
+
+    /* the hub's */
+    unsigned taken; /* places: by what is on the list, and by letters that it has not read */
+    int untold;
+    struct mt__helper *next_roomy, *next_untold;
 };
 
 /* -- The thread's side -------------------------------------------------------------------------------------------- */
@@ -190,45 +197,63 @@ static struct mt__helper *helper_new(struct mt__hub *hub)
     }
     helper->next = hub->helpers;
     hub->helpers = helper;
+    helper->next_roomy = hub->roomy_helpers;
+    hub->roomy_helpers = helper;
     return helper;
-}
-
-static int is_full(struct mt__helper *helper)
-{
-    int full;
-
-    mt__mini_acquire(&helper->guard);
-    full = helper->count == WORDS;
-    mt__mini_release(&helper->guard);
-    return full;
 }
 
 int mt__helper_futex(struct mt__hub *hub, struct mt__arm *arm)
 {
-    struct mt__helper *helper = hub->helpers;
+    struct mt__helper *helper = hub->roomy_helpers;
 
-    while (helper && is_full(helper)) /* only this hub adds to it */
-        helper = helper->next;
     if (!helper && !(helper = helper_new(hub)))
         return -EAGAIN;
+    if (++helper->taken == WORDS)
+        hub->roomy_helpers = helper->next_roomy;
+    arm->home = helper;
     mt__mini_acquire(&helper->guard);
     __atomic_store_n(&arm->helper, helper, __ATOMIC_RELAXED);
     arm->place = (int)helper->count;
     helper->arms[helper->count++] = arm;
     mt__mini_release(&helper->guard);
     mt__tell_begin(hub, &arm->op, MT__OP_FUTEX, (uintptr_t)arm->word, arm->link ? arm->link->parked->coro : NULL);
-    tell(helper);
+    if (!helper->untold) {
+        helper->untold = 1;
+        helper->next_untold = hub->untold_helpers;
+        hub->untold_helpers = helper;
+    }
     return 0;
 }
 
+void mt__helpers_tell(struct mt__hub *hub)
+{
+    struct mt__helper *helper;
+
+    while ((helper = hub->untold_helpers)) {
+        hub->untold_helpers = helper->next_untold;
+        helper->untold = 0;
+        tell(helper);
+    }
+}
+
+void mt__helper_left(struct mt__hub *hub, struct mt__arm *arm)
+{
+    struct mt__helper *helper = arm->home;
+
+    if (helper->taken-- == WORDS) {
+        helper->next_roomy = hub->roomy_helpers;
+        hub->roomy_helpers = helper;
+    }
+}
+
 /* Once it is a letter it is completed by the turn that reads it. */
-void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm)
+int mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm)
 {
     struct mt__helper *helper = __atomic_load_n(&arm->helper, __ATOMIC_ACQUIRE);
     int found = 0;
 
     if (!helper)
-        return;
+        return 0;
     mt__mini_acquire(&helper->guard);
     if (arm->helper) {
         helper->arms[arm->place] = helper->arms[--helper->count];
@@ -238,11 +263,10 @@ void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm)
     }
     mt__mini_release(&helper->guard);
     if (!found)
-        return;
-    tell(helper);
+        return 0;
+    mt__helper_left(hub, arm);
     mt__tell_end(hub, &arm->op, -ECANCELED);
-    hub->stale--;
-    mt__arm_free(hub, arm);
+    return 1;
 }
 
 void mt__helpers_close(struct mt__hub *hub, int forked)
@@ -260,7 +284,7 @@ void mt__helpers_close(struct mt__hub *hub, int forked)
         mt_task_release(helper->thread);
         free(helper);
     }
-    hub->helpers = NULL;
+    hub->helpers = hub->roomy_helpers = hub->untold_helpers = NULL;
 }
 
 unsigned mt__helpers_count(const struct mt__hub *hub)

@@ -43,7 +43,7 @@ static void forked(void)
     memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
     hub->table.count = hub->table.shared = 0;
     hub->new_links = hub->aged_links = NULL;
-    mt__park_forget_arms(hub);
+    mt__arms_forget(hub);
     mt__timers_clear(&hub->timers);
     hub->ops = 0;
     hub->root_cancel.word = NULL;
@@ -90,16 +90,25 @@ static void free_hub(struct mt__hub *hub)
  *   2. A wake that a helper has not told of yet. It passes on what nobody waits for, before it ends.
  *   3. The wake of a waiter that has been made ready by it, and will not run.
  *
- * That takes a turn, and no more than SETTLE_TURNS. A process that another of its threads ends, or a signal handler in
- * the midst of a turn, passes nothing on, as one that is killed does not. */
+ * That takes some turns, and no more than SETTLE_TURNS in vain. A process that another of its threads ends, or a signal
+ * handler in the midst of a turn, passes nothing on, as one that is killed does not. */
+static int is_turn_in_vain(struct mt__hub *hub, int again)
+{
+    size_t before = hub->armed;
+
+    mt__arms_cancel_missed(hub);
+    mt__arms_take_back(hub);
+    hub->loop->turn(hub, again ? mt_after(SLICE) : MT_NOWAIT);
+    mt__hub_read_letters(hub);
+    return hub->armed == before;
+}
+
 static void pass_on(struct mt__hub *hub)
 {
     mt__hook_set(NULL); /* wakes are for others now */
-    mt__park_give_up_shared(hub);
-    for (int i = 0; hub->stale && i < SETTLE_TURNS; i++) {
-        hub->loop->turn(hub, i ? mt_after(SLICE) : MT_NOWAIT);
-        mt__hub_read_letters(hub);
-    }
+    mt__arms_leave_shared(hub);
+    for (int in_vain = 0; hub->stale && in_vain < SETTLE_TURNS;)
+        in_vain = is_turn_in_vain(hub, in_vain) ? in_vain + 1 : 0;
     mt__helpers_close(hub, 0);
     mt__hub_read_letters(hub);
     for (const struct mt__coro *coro = hub->ready; coro; coro = coro->next)
@@ -132,6 +141,7 @@ static void kill_all(struct mt__hub *hub)
 static void end(void)
 {
     struct mt__hub *hub = mt__hub;
+    int in_vain = 0;
 
     if (hub->current != &hub->root) { /* the child of a fork that a coroutine has made: the process ends */
         pass_on(hub);
@@ -144,12 +154,11 @@ static void end(void)
         hub->root.parked = NULL;
         mt__park_pause(hub, &parked, mt_after(SLICE));
     }
-    for (int i = 0; hub->armed; i++) {
-        if (i)
-            mt__park_disarm_all(hub);
-        hub->loop->turn(hub, i ? mt_after(SLICE) : MT_NOWAIT);
-        mt__hub_read_letters(hub);
-    }
+    while (hub->armed)
+        if (is_turn_in_vain(hub, in_vain++))
+            mt__arms_cancel_again(hub);
+        else
+            in_vain = 0;
     mt__hook_set(NULL);
     mt__at_end = NULL;
     mt__monitor_leave(hub);

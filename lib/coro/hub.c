@@ -12,7 +12,7 @@
 #include "coro/monitor.h"
 #include "coro/tell.h"
 
-#define SETTLE        8 /* turns: one does, but for a helper that is just leaving its letter */
+#define SETTLE        8 /* turns in vain: one does, but for a helper that is just leaving its letter */
 #define PATIENCE_MOST MT_SEC(10)
 #define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
 
@@ -26,8 +26,11 @@ static void turn(struct mt__hub *hub, int idle);
  * turns again, or whether. */
 static void settle(struct mt__hub *hub)
 {
-    for (int i = 0; hub->stale && i < SETTLE; i++)
+    for (int in_vain = 0; hub->stale && in_vain < SETTLE;) {
+        size_t before = hub->stale;
         turn(hub, 0);
+        in_vain = hub->stale < before ? 0 : in_vain + 1;
+    }
 }
 
 struct mt__coro *mt__hub_turn(struct mt__hub *hub)
@@ -67,6 +70,7 @@ void mt__hub_read_letters(struct mt__hub *hub)
         arm = __atomic_exchange_n(&hub->letters.woken, NULL, __ATOMIC_ACQUIRE);
         for (; arm; arm = next_arm) {
             next_arm = arm->next;
+            mt__helper_left(hub, arm);
             mt__tell_end(hub, &arm->op, 0);
             arm->op.complete(hub, &arm->op, 0);
         }
@@ -203,6 +207,7 @@ static void turn(struct mt__hub *hub, int idle)
         watch_root(hub);
         expire(hub); /* a time that has passed is none to sleep to */
     }
+    mt__helpers_tell(hub);
     if (idle && !hub->ready)
         sleep_in_loop(hub);
     else

@@ -72,17 +72,21 @@ struct mt__op {
     void (*complete)(struct mt__hub *hub, struct mt__op *op, int result);
 };
 
-/* The kernel (or a helper) has been asked to tell when a word is woken. It outlives the wait it was made for: a wake
- * that comes when nobody waits here any more is passed on. */
+/* The kernel (or a helper) has been asked to tell when a word is woken. See arm.c. */
 struct mt__arm {
     struct mt__op op;
     struct mt__link *link; /* NULL: it has left */
     uint32_t *word;
     uint32_t expected;
     unsigned flags;
-    struct mt__helper *helper;
-    int place; /* among the helper's */
+    struct mt__helper *helper; /* which waits for it, under its guard; */
+    struct mt__helper *home;   /* and whose place it takes until it is completed, for the hub */
+    int place;                 /* among the helper's */
+    uint32_t entry;            /* the ring's number of its submission entry */
     struct mt__arm *next;
+    struct {
+        struct mt__arm *next, **link;
+    } by_word, by_state; /* the lists of those that have no waiter and may get one; link NULL: not there */
 };
 
 /* A descriptor has one of poll(2)'s events: the result. */
@@ -118,6 +122,9 @@ struct mt__loop {
     int (*has_futex)(struct mt__hub *hub);
     int (*futex)(struct mt__hub *hub, struct mt__arm *arm); /* 0 or -errno: then it is not under way */
     void (*futex_cancel)(struct mt__hub *hub, struct mt__arm *arm);
+    int (*futex_rouse)(struct mt__hub *hub, const struct mt__arm *arm); /* wakes one of the word's. 0: no room */
+    int (*is_sent)(struct mt__hub *hub, const struct mt__arm *arm);     /* the kernel has compared its word */
+    int (*is_quiet)(struct mt__hub *hub); /* after the last turn nothing was left to be submitted or told */
     int (*poll)(struct mt__hub *hub, struct mt__poll *poll);
     void (*poll_cancel)(struct mt__hub *hub, struct mt__poll *poll);
     int (*io)(struct mt__hub *hub, struct mt__io *io); /* NULL: the loop makes no calls */
@@ -140,7 +147,9 @@ void mt__futex_hash_for(size_t waiters);
 
 /* Threads that wait for words where the loop cannot. */
 int mt__helper_futex(struct mt__hub *hub, struct mt__arm *arm);
-void mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm);
+int mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm); /* 1: it is free; 0: its letter is on the way */
+void mt__helper_left(struct mt__hub *hub, struct mt__arm *arm);  /* a letter of it has been read */
+void mt__helpers_tell(struct mt__hub *hub);                      /* of what is new */
 void mt__helpers_close(struct mt__hub *hub, int forked);
 unsigned mt__helpers_count(const struct mt__hub *hub);
 
@@ -169,6 +178,7 @@ struct mt__parked {
 
 struct mt__bucket {
     struct mt__link *first, *last;
+    struct mt__arm *idle; /* arms without a waiter */
 };
 
 struct mt__table {
@@ -176,6 +186,11 @@ struct mt__table {
     size_t size, count; /* size: a power of two */
     size_t shared;      /* of the count: words that other processes have, too */
 };
+
+static inline struct mt__bucket *mt__bucket_of(const struct mt__table *table, const uint32_t *word)
+{
+    return &table->buckets[((uintptr_t)word * 0x9e3779b97f4a7c15ull >> 32) & (table->size - 1)];
+}
 
 /* -- The coroutine and the hub ------------------------------------------------------------------------------------ */
 
@@ -243,11 +258,13 @@ struct mt__hub {
     size_t ops; /* polls and calls under way */
     struct mt__attempts attempts;
     struct mt__arm *free_arms, *chunks;
-    size_t armed; /* arms under way, */
+    struct mt__arm *left, *roused; /* without a waiter: since the last turn, and since an earlier one */
+    size_t armed;                  /* arms under way, */
     size_t stale; /* and those of them that nobody waits for: a wake that they get is somebody else's */
     struct mt__arm root_cancel;
     struct mt__letters letters;
-    struct mt__helper *helpers;
+    struct mt__helper *helpers, *roomy_helpers;
+    struct mt__helper *untold_helpers; /* there is something new for them */
     const struct mt__loop *loop;
     void *loop_state;
     int futex_by_loop;
@@ -354,10 +371,17 @@ unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);
 void mt__park_arm_new(struct mt__hub *hub, int all); /* all: not only those that have been there for a turn */
-void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm);
-void mt__park_disarm_all(struct mt__hub *hub);
-void mt__park_give_up_shared(struct mt__hub *hub); /* also of those that wait */
-void mt__park_forget_arms(struct mt__hub *hub);
 int mt__park_poll(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
+
+/* arm.c */
+int mt__arm(struct mt__hub *hub, struct mt__link *link);       /* 0 or -errno */
+int mt__arm_adopt(struct mt__hub *hub, struct mt__link *link); /* whether there was one that had been left */
+void mt__arm_leave(struct mt__hub *hub, struct mt__link *link);
+void mt__arms_move(struct mt__table *from, struct mt__table *to);
+void mt__arms_take_back(struct mt__hub *hub);     /* those that have been left */
+void mt__arms_cancel_missed(struct mt__hub *hub); /* those of them that are there all the same */
+void mt__arms_cancel_again(struct mt__hub *hub);
+void mt__arms_leave_shared(struct mt__hub *hub); /* also those that have waiters */
+void mt__arms_forget(struct mt__hub *hub);
 
 #endif

@@ -25,13 +25,15 @@ int mt__uring_works(char *why_not, size_t size);
 #define COMPLETIONS 4096
 
 /* What the headers of liburing 2.3 lack. */
-#define FUTEX_SIZE_32 2u
+#define FUTEX_SIZE_32     2u
+#define MT__OP_FUTEX_WAKE 52
 
 struct uring {
     struct io_uring ring;
     uint64_t bell_value;
     struct mt__op bell;
     int bell_set;
+    int quiet; /* the last turn has left nothing to be submitted or told */
 };
 
 static struct uring *uring_of(struct mt__hub *hub)
@@ -96,6 +98,17 @@ static struct io_uring_sqe *entry(struct mt__hub *hub)
     return sqe;
 }
 
+static int futex_flags(const struct mt__arm *arm)
+{
+    return (int)(FUTEX_SIZE_32 | (arm->flags & MT__WAIT_SHARED ? 0 : FUTEX_PRIVATE_FLAG));
+}
+
+/* One bit of futex(2)'s bitsets: by it the hub's own arms are roused, and few others. */
+static uint64_t bit_of(const struct mt__hub *hub)
+{
+    return UINT64_C(1) << (hub->tid & 31);
+}
+
 static int futex(struct mt__hub *hub, struct mt__arm *arm)
 {
     struct io_uring_sqe *sqe = entry(hub);
@@ -103,11 +116,12 @@ static int futex(struct mt__hub *hub, struct mt__arm *arm)
     if (!sqe)
         return -EBUSY;
     sqe->opcode = MT__OP_FUTEX;
-    sqe->fd = (int)(FUTEX_SIZE_32 | (arm->flags & MT__WAIT_SHARED ? 0 : FUTEX_PRIVATE_FLAG));
+    sqe->fd = futex_flags(arm);
     sqe->addr = (uintptr_t)arm->word;
     sqe->off = arm->expected;
-    sqe->addr3 = FUTEX_BITSET_MATCH_ANY;
+    sqe->addr3 = bit_of(hub);
     sqe->user_data = (uintptr_t)&arm->op;
+    arm->entry = uring_of(hub)->ring.sq.sqe_tail - 1;
     mt__tell_begin(hub, &arm->op, MT__OP_FUTEX, sqe->addr, arm->link ? arm->link->parked->coro : NULL);
     return 0;
 }
@@ -124,10 +138,26 @@ static void cancel(struct mt__hub *hub, struct mt__op *op)
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
-/* The kernel looks for it among all of the ring's waits for words, one after the other, the newest first, and among all
- * of them if it has just been woken. So 20,000 armed waiters that a coroutine of the hub wakes one by one without a
- * turn take 6 s of the kernel's time, and 0.1 s if another thread wakes them, if they are killed, or on the other loop.
- */
+static int is_sent(struct mt__hub *hub, const struct mt__arm *arm)
+{
+    return (int32_t)(arm->entry - io_uring_smp_load_acquire(uring_of(hub)->ring.sq.khead)) < 0;
+}
+
+static int futex_rouse(struct mt__hub *hub, const struct mt__arm *arm)
+{
+    struct io_uring_sqe *sqe = entry(hub);
+
+    if (!sqe)
+        return 0;
+    sqe->opcode = MT__OP_FUTEX_WAKE;
+    sqe->fd = futex_flags(arm);
+    sqe->addr = (uintptr_t)arm->word;
+    sqe->off = 1;
+    sqe->addr3 = bit_of(hub);
+    sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+    return 1;
+}
+
 static void futex_cancel(struct mt__hub *hub, struct mt__arm *arm)
 {
     cancel(hub, &arm->op);
@@ -249,7 +279,7 @@ static int sleep_until(struct io_uring *ring, mt_deadline until)
     return io_uring_submit_and_wait_timeout(ring, &cqe, 1, &left, NULL);
 }
 
-static int turn(struct mt__hub *hub, mt_deadline until)
+static int enter(struct mt__hub *hub, mt_deadline until)
 {
     struct io_uring *ring = &uring_of(hub)->ring;
     int result = 0;
@@ -268,12 +298,25 @@ static int turn(struct mt__hub *hub, mt_deadline until)
     return result;
 }
 
+static int turn(struct mt__hub *hub, mt_deadline until)
+{
+    int result = enter(hub, until);
+
+    uring_of(hub)->quiet = !has_work(&uring_of(hub)->ring);
+    return result;
+}
+
+static int is_quiet(struct mt__hub *hub)
+{
+    return uring_of(hub)->quiet;
+}
+
 /* -- Beginning and end -------------------------------------------------------------------------------------------- */
 
 static int has_futex(struct mt__hub *hub)
 {
     struct io_uring_probe *probe = io_uring_get_probe_ring(&uring_of(hub)->ring);
-    int has = probe && probe->last_op >= MT__OP_FUTEX && probe->ops[MT__OP_FUTEX].flags & IO_URING_OP_SUPPORTED;
+    int has = probe && probe->last_op >= MT__OP_FUTEX_WAKE && probe->ops[MT__OP_FUTEX].flags & IO_URING_OP_SUPPORTED;
 
     io_uring_free_probe(probe);
     return has;
@@ -322,6 +365,9 @@ const struct mt__loop mt__loop_uring = {
     .has_futex = has_futex,
     .futex = futex,
     .futex_cancel = futex_cancel,
+    .futex_rouse = futex_rouse,
+    .is_sent = is_sent,
+    .is_quiet = is_quiet,
     .poll = uring_poll,
     .poll_cancel = poll_cancel,
     .io = io,

@@ -9,13 +9,9 @@
  *                    and need not be: the word has changed, or will be found changed when it is armed.
  *   entered, armed   By mt__park_arm_new, when the hub is about to sleep or has been busy from one turn to the next:
  *                    the kernel compares the word and queues on it. A wake by others completes the arm.
- *   ready            Out of the table and the timers. Its arm, if there was one, lives on without it until its
- *                    completion, for which the kernel was asked by a cancel: if that says "woken", then a wake was
- *                    spent on somebody who had left, and it is passed on to the next.
+ *   ready            Out of the table and the timers. Its arm, if there was one, lives on without it: see arm.c.
  *
- * Such an arm is a waiter that nobody stands behind: a wake that it takes is lost to the others until the hub's next
- * turn. So there is one before the thread itself goes on, which may not come back to the hub for long, and a hub that
- * ends waits for all of them.
+ * Who begins to wait for a word that has an arm without a waiter is armed at once.
  *
  * One with MT__WAIT_KNOWN is not in the table but in the hands of whoever wakes it here, by mt__park_wake, which finds
  * it as the table would. All else is the same.
@@ -37,19 +33,13 @@
 #include <string.h>
 
 #define FIRST_BUCKETS 64
-#define ARMS          64 /* made at a time */
-#define SUSPECT       1  /* the result of a park that closes a circle */
+#define SUSPECT       1 /* the result of a park that closes a circle */
 
 /* -- The table ---------------------------------------------------------------------------------------------------- */
 
-static struct mt__bucket *bucket_of(const struct mt__table *table, const uint32_t *word)
-{
-    return &table->buckets[((uintptr_t)word * 0x9e3779b97f4a7c15ull >> 32) & (table->size - 1)];
-}
-
 static void append(struct mt__table *table, struct mt__link *link)
 {
-    struct mt__bucket *bucket = bucket_of(table, link->word);
+    struct mt__bucket *bucket = mt__bucket_of(table, link->word);
 
     link->next = NULL;
     link->previous = bucket->last;
@@ -61,7 +51,7 @@ static void append(struct mt__table *table, struct mt__link *link)
 
 static void take_out(struct mt__table *table, struct mt__link *link)
 {
-    struct mt__bucket *bucket = bucket_of(table, link->word);
+    struct mt__bucket *bucket = mt__bucket_of(table, link->word);
 
     *(link->previous ? &link->previous->next : &bucket->first) = link->next;
     *(link->next ? &link->next->previous : &bucket->last) = link->previous;
@@ -69,9 +59,9 @@ static void take_out(struct mt__table *table, struct mt__link *link)
     table->shared -= (link->flags & MT__WAIT_SHARED) != 0;
 }
 
-static int is_full(const struct mt__table *table)
+static int is_full(const struct mt__hub *hub)
 {
-    return table->count >= table->size * 2;
+    return hub->table.count + hub->stale >= hub->table.size * 2;
 }
 
 /* Without memory the old one only gets slower. */
@@ -87,108 +77,13 @@ static __attribute__((noinline)) int make_room(struct mt__table *table)
             next = link->next;
             append(&larger, link);
         }
+    mt__arms_move(table, &larger);
     free(table->buckets);
     *table = larger;
     return 0;
 }
 
-/* -- Arms --------------------------------------------------------------------------------------------------------- */
-
-static struct mt__arm *arm_new(struct mt__hub *hub)
-{
-    struct mt__arm *arm = hub->free_arms;
-
-    if (!arm) {
-        struct mt__arm *chunk = mt__alloc(ARMS * sizeof *chunk);
-        if (!chunk)
-            return NULL;
-        chunk[0].next = hub->chunks; /* the first of a chunk only holds the chunks together */
-        hub->chunks = chunk;
-        for (int i = 1; i < ARMS; i++) {
-            chunk[i].next = hub->free_arms;
-            hub->free_arms = &chunk[i];
-        }
-        arm = hub->free_arms;
-    }
-    hub->free_arms = arm->next;
-    return arm;
-}
-
-void mt__arm_free(struct mt__hub *hub, struct mt__arm *arm)
-{
-    hub->armed -= arm->word != NULL;
-    arm->word = NULL;
-    arm->next = hub->free_arms;
-    hub->free_arms = arm;
-}
-
-static void arm_complete(struct mt__hub *hub, struct mt__op *op, int result)
-{
-    struct mt__arm *arm = (struct mt__arm *)op;
-    struct mt__link *link = arm->link;
-
-    if (link) {
-        link->arm = NULL;
-        if (result == 0 && arm->flags & MT__WAIT_SHARED)
-            link->parked->coro->owed = arm->word;
-        mt__parked_end(hub, link->parked, 0);
-    } else {
-        hub->stale--;
-        if (result == 0) {
-            mt__tell_passed(hub, arm->word);
-            mt__wake(arm->word, 1, arm->flags);
-        }
-    }
-    mt__arm_free(hub, arm);
-}
-
-static void cancel(struct mt__hub *hub, struct mt__arm *arm)
-{
-    if (hub->futex_by_loop)
-        hub->loop->futex_cancel(hub, arm);
-    else
-        mt__helper_cancel(hub, arm);
-}
-
-static void disarm(struct mt__hub *hub, struct mt__arm *arm)
-{
-    arm->link = NULL;
-    hub->stale++;
-    cancel(hub, arm);
-}
-
-/* Once more, for all that have lost their waiters: a cancel may have found no room. */
-void mt__park_disarm_all(struct mt__hub *hub)
-{
-    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
-        for (int i = 1; i < ARMS; i++)
-            if (chunk[i].word && !chunk[i].link)
-                cancel(hub, &chunk[i]);
-}
-
-void mt__park_give_up_shared(struct mt__hub *hub)
-{
-    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
-        for (int i = 1; i < ARMS; i++) {
-            struct mt__arm *arm = &chunk[i];
-            if (!arm->word || !arm->link || !(arm->flags & MT__WAIT_SHARED))
-                continue;
-            arm->link->arm = NULL;
-            disarm(hub, arm);
-        }
-}
-
-/* In a fork's child nothing is under way. */
-void mt__park_forget_arms(struct mt__hub *hub)
-{
-    hub->free_arms = NULL;
-    hub->armed = hub->stale = 0;
-    for (struct mt__arm *chunk = hub->chunks; chunk; chunk = chunk->next)
-        for (int i = 1; i < ARMS; i++) {
-            chunk[i].word = NULL;
-            mt__arm_free(hub, &chunk[i]);
-        }
-}
+/* -- New ones ----------------------------------------------------------------------------------------------------- */
 
 static void new_add(struct mt__hub *hub, struct mt__link *link)
 {
@@ -207,28 +102,6 @@ static void new_remove(struct mt__link *link)
     if (link->next_new)
         link->next_new->new_link = link->new_link;
     link->new_link = NULL;
-}
-
-static int arm_link(struct mt__hub *hub, struct mt__link *link)
-{
-    struct mt__arm *arm = arm_new(hub);
-    int error;
-
-    if (!arm)
-        return -ENOMEM;
-    *arm = (struct mt__arm){.op.complete = arm_complete,
-                            .link = link,
-                            .word = link->word,
-                            .expected = link->expected,
-                            .flags = link->flags};
-    mt__futex_hash_for(++hub->armed);
-    error = hub->futex_by_loop ? hub->loop->futex(hub, arm) : mt__helper_futex(hub, arm);
-    if (error) {
-        mt__arm_free(hub, arm);
-        return error;
-    }
-    link->arm = arm;
-    return 0;
 }
 
 /* The first look at a wait that may close a circle: most are over before they come here. */
@@ -250,7 +123,7 @@ static int arm_list(struct mt__hub *hub, struct mt__link *first)
         next = link->next_new;
         if (__atomic_load_n(link->word, __ATOMIC_ACQUIRE) == link->expected) {
             if (!is_in_circle(link->parked->wait)) {
-                if (arm_link(hub, link))
+                if (mt__arm(hub, link))
                     return 0;
                 new_remove(link);
                 continue;
@@ -266,7 +139,7 @@ static int arm_list(struct mt__hub *hub, struct mt__link *first)
 
 /* A busy hub only arms what has been there for a turn: most waits for each other in one hub are over before. What
  * cannot be armed stays new: the hub then sleeps in slices. */
-void mt__park_arm_new(struct mt__hub *hub, int all)
+static void arm_new(struct mt__hub *hub, int all)
 {
     if (!arm_list(hub, hub->aged_links))
         return;
@@ -277,6 +150,13 @@ void mt__park_arm_new(struct mt__hub *hub, int all)
         hub->aged_links->new_link = &hub->aged_links;
         hub->new_links = NULL;
     }
+}
+
+void mt__park_arm_new(struct mt__hub *hub, int all)
+{
+    mt__arms_cancel_missed(hub);
+    arm_new(hub, all);
+    mt__arms_take_back(hub);
 }
 
 /* -- Parked ------------------------------------------------------------------------------------------------------- */
@@ -294,8 +174,7 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
             take_out(&hub->table, link);
         new_remove(link);
         if (link->arm)
-            disarm(hub, link->arm);
-        link->arm = NULL;
+            mt__arm_leave(hub, link);
     }
     parked->count = 0;
     if (parked->timer.place)
@@ -349,7 +228,8 @@ static void enter(struct mt__hub *hub, struct mt__parked *parked, struct mt__lin
     link->arm = NULL;
     if (!(link->flags & MT__WAIT_KNOWN))
         append(&hub->table, link);
-    new_add(hub, link);
+    if (parked->wait->suspect || !mt__arm_adopt(hub, link)) /* a suspect is looked at when it is armed */
+        new_add(hub, link);
 }
 
 /* What came of it, for the one that waited: he looks for himself at a circle that was found. */
@@ -367,7 +247,7 @@ int mt__park_word(struct mt__wait *wait, uint32_t expected, mt_deadline until)
     if (__atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != expected)
         return 0;
     prepare(&parked, wait, &link);
-    if ((is_full(&hub->table) && make_room(&hub->table)) || set_timer(hub, &parked, until))
+    if ((is_full(hub) && make_room(&hub->table)) || set_timer(hub, &parked, until))
         return poll_by_turns(hub, until);
     if (!(wait->flags & MT__WAIT_TIME)) {
         enter(hub, &parked, &link);
@@ -387,7 +267,7 @@ int mt__park_any(struct mt__wait *wait, uint32_t *const *words, const uint32_t *
         if (__atomic_load_n(words[i], __ATOMIC_ACQUIRE) != expected[i])
             return 0;
     prepare(&parked, wait, links);
-    if ((is_full(&hub->table) && make_room(&hub->table)) || set_timer(hub, &parked, until))
+    if ((is_full(hub) && make_room(&hub->table)) || set_timer(hub, &parked, until))
         return poll_by_turns(hub, until);
     for (unsigned i = 0; i < count; i++) {
         links[i] = (struct mt__link){.word = words[i], .expected = expected[i], .flags = flags[i]};
@@ -418,7 +298,7 @@ unsigned mt__unpark(uint32_t *word, unsigned n)
 
     if (!hub->table.count)
         return 0;
-    for (struct mt__link *link = bucket_of(&hub->table, word)->first; link && found < n; link = next) {
+    for (struct mt__link *link = mt__bucket_of(&hub->table, word)->first; link && found < n; link = next) {
         next = link->next;
         if (link->word != word)
             continue;

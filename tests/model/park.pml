@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How what runs in a hub waits for a word (lib/coro/park.c), beside a thread that waits for the same one in the kernel.
+ * How what runs in a hub waits for a word (lib/coro/park.c and arm.c), beside a thread that waits for the same one in the
+ * kernel.
  *
  * The word is a count of things to take; who finds none waits while it is 0. In the hub: two takers, of whom the first
  * may give up at any time while it waits, and a giver. Outside: a thread that takes, and one that gives. As many are
@@ -11,9 +12,11 @@
  * look again in place of being armed, once, as one that might close a circle of waits is.
  *
  * A taker in the hub is ready, new (entered, not armed), armed, or done. An arm is queued in the kernel until it is woken
- * or cancelled; then its completion waits to be reaped. An arm without an owner is one whose owner has left.
+ * or cancelled; then its completion waits to be reaped. An arm without an owner is one whose owner has left: a taker that
+ * waits again adopts it, else a turn cancels it, or sends a wake to the word, which may meet the thread, or the arm of
+ * another, in its place: then it is cancelled when nothing is to be told any more.
  *
- * Checked: whatever is there to be taken is taken by those who wait: nobody sleeps beside it for ever. BUG=1 to 6 break
+ * Checked: whatever is there to be taken is taken by those who wait: nobody sleeps beside it for ever. BUG=1 to 8 break
  * the algorithm in one place each: spin has to find every one of them.
  */
 #ifndef BUG
@@ -24,6 +27,7 @@
 #define ARMS   4 /* from 1 */
 
 mtype = {READY, NEW, ARMED, DONE, FREE, QUEUED, WOKEN, CANCELLED};
+mtype = {NONE, IDLE, ROUSED, GIVEN_BACK};
 
 byte value;
 bool thread_asleep, thread_done;
@@ -32,7 +36,7 @@ mtype taker[TAKERS + 1];
 byte arm_of[TAKERS + 1];
 mtype arm[ARMS + 1];
 byte owner[ARMS + 1];
-bool to_cancel[ARMS + 1];
+mtype stage[ARMS + 1]; /* of one without an owner; NONE: it has one */
 
 inline kernel_wake()
 {
@@ -58,7 +62,7 @@ inline leave(t, state)
 #if BUG == 3 /* forgets the arm, and with it what it was told */
             arm[arm_of[t]] = FREE;
 #else
-            to_cancel[arm_of[t]] = true;
+            stage[arm_of[t]] = IDLE;
 #endif
             owner[arm_of[t]] = 0;
             arm_of[t] = 0
@@ -81,12 +85,36 @@ inline hub_wake()
     fi
 }
 
+#define IS_THERE(n) (arm[n] != FREE && (stage[n] == IDLE || stage[n] == ROUSED))
+
+inline adopt(t, n)
+{
+    stage[n] = NONE;
+    owner[n] = t;
+    arm_of[t] = n;
+    taker[t] = ARMED
+}
+
 inline run_taker(t)
 {
     if
+#if BUG == 8 /* adopts without comparing */
+    :: d_step { IS_THERE(1) -> adopt(t, 1) }
+    :: d_step { IS_THERE(2) -> adopt(t, 2) }
+#endif
     :: d_step { value > 0 -> value--; taker[t] = DONE }
-    :: d_step { value == 0 -> taker[t] = NEW } /* it looks, and is entered: nobody else runs in the hub meanwhile, */
-    fi                                         /* and what others change is seen when it is armed */
+    :: d_step { /* it looks, and is entered: nobody else runs in the hub meanwhile, */
+        value == 0 -> /* and what others change is seen when it is armed */
+            taker[t] = NEW;
+            if
+            :: IS_THERE(1) -> adopt(t, 1)
+            :: IS_THERE(2) -> adopt(t, 2)
+            :: IS_THERE(3) -> adopt(t, 3)
+            :: IS_THERE(4) -> adopt(t, 4)
+            :: else -> skip
+            fi
+    }
+    fi
 }
 
 /* The kernel compares and queues in one step. */
@@ -120,12 +148,13 @@ inline arm_new(t)
     }
 }
 
-inline cancel(n)
+/* A turn: of those whose wake has met another, */
+inline cancel_missed(n)
 {
     d_step {
         if
-        :: to_cancel[n] ->
-            to_cancel[n] = false;
+        :: stage[n] == ROUSED ->
+            stage[n] = GIVEN_BACK;
             if
             :: arm[n] == QUEUED -> arm[n] = CANCELLED
             :: else -> skip
@@ -133,6 +162,23 @@ inline cancel(n)
         :: else -> skip
         fi
     }
+}
+
+/* and those who have been left since the last one, which are cancelled where there are few. */
+inline take_back(n)
+{
+    if
+    :: stage[n] == IDLE -> stage[n] = ROUSED; kernel_wake()
+    :: d_step {
+        stage[n] == IDLE ->
+            stage[n] = GIVEN_BACK;
+            if
+            :: arm[n] == QUEUED -> arm[n] = CANCELLED
+            :: else -> skip
+            fi
+    }
+    :: stage[n] != IDLE -> skip
+    fi
 }
 
 inline reap(n)
@@ -146,11 +192,18 @@ inline reap(n)
             arm[n] = FREE
         }
     :: arm[n] == WOKEN && !owner[n] ->
-        d_step { arm[n] = FREE; to_cancel[n] = false };
-#if BUG != 1 /* keeps a wake that came for one who had left */
+#if BUG == 1 /* keeps a wake that came for one who had left */
+        d_step { arm[n] = FREE; stage[n] = NONE }
+#elif BUG == 7 /* takes the wake that came for its own */
+        if
+        :: d_step { stage[n] == ROUSED -> arm[n] = FREE; stage[n] = NONE }
+        :: d_step { stage[n] != ROUSED -> arm[n] = FREE; stage[n] = NONE }; hub_wake()
+        fi
+#else
+        d_step { arm[n] = FREE; stage[n] = NONE };
         hub_wake()
 #endif
-    :: arm[n] == CANCELLED -> d_step { arm[n] = FREE; to_cancel[n] = false }
+    :: arm[n] == CANCELLED -> d_step { arm[n] = FREE; stage[n] = NONE }
     :: arm[n] == FREE || arm[n] == QUEUED -> skip
     fi
 }
@@ -167,7 +220,8 @@ active proctype hub()
 
     d_step {
         taker[1] = READY; taker[2] = READY;
-        arm[1] = FREE; arm[2] = FREE; arm[3] = FREE; arm[4] = FREE
+        arm[1] = FREE; arm[2] = FREE; arm[3] = FREE; arm[4] = FREE;
+        stage[1] = NONE; stage[2] = NONE; stage[3] = NONE; stage[4] = NONE
     };
     do
     :: taker[1] == READY -> run_taker(1)
@@ -183,6 +237,10 @@ active proctype hub()
     :: taker[2] == NEW && !looked -> looked = true; leave(2, READY)
     :: true -> /* a turn */
         if
+        :: !SOMETHING_TOLD -> cancel_missed(1); cancel_missed(2); cancel_missed(3); cancel_missed(4)
+        :: true -> skip
+        fi;
+        if
 #if BUG == 5 /* arms only what was there at the first time: the second stays new */
         :: true -> arm_new(1)
 #else
@@ -190,7 +248,7 @@ active proctype hub()
 #endif
         :: SOMETHING_READY || !given -> skip /* a busy hub leaves what is new since the last turn */
         fi;
-        cancel(1); cancel(2); cancel(3); cancel(4);
+        take_back(1); take_back(2); take_back(3); take_back(4);
         if
         :: SOMETHING_READY || !given -> skip
         :: !SOMETHING_READY && given -> /* asleep: a completion, or the time of one who may give up */

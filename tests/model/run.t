@@ -144,7 +144,7 @@ expect finds robust states -DKILLS=0 -DNOSLICE=1 -DBUG=3
 expect finds robust states -DKILLS=0 -DNOSLICE=1 -DBUG=4
 expect finds robust states -DBUG=5
 expect holds park states
-for bug in 1 2 3 4 5 6; do
+for bug in 1 2 3 4 5 6 7 8; do
     expect finds park states -DBUG="$bug"
 done
 
