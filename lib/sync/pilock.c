@@ -141,20 +141,64 @@ static int acquire(struct mt_pilock *pilock, mt_deadline deadline, const char *p
     return died ? -EOWNERDEAD : 0;
 }
 
-static int try(void *lock, const char *place)
+/* -- In a hub ----------------------------------------------------------------------------------------------------- */
+
+/* No other coroutine could run while one waits in FUTEX_LOCK_PI, and the lock would be the thread's who does that: no
+ * helper can. Nor can the word be waited for as other words are: where the kernel finds such a waiter it refuses to
+ * hand the lock on. So it is tried: when it is released in the same hub, and else after a part of the time that it has
+ * been waited for. */
+#define SOONEST MT_MS(1)
+#define LATEST  MT_MS(50)
+#define PART    4
+
+/* A word that does not change, and that nobody else waits for. */
+static uint32_t *bell_of(struct mt_pilock *pilock)
 {
-    return acquire(lock, MT_NOWAIT, place);
+    return (uint32_t *)&pilock->name;
+}
+
+static int wait_for_bell(struct mt__wait *wait)
+{
+    mt_deadline now = mt_now(), part = (now - wait->since) / PART, until;
+    uint32_t value;
+    int result;
+
+    until = now + (part < SOONEST ? SOONEST : part > LATEST ? LATEST : part);
+    if (until > wait->deadline)
+        until = wait->deadline;
+    memcpy(&value, wait->word, sizeof value);
+    result = mt__wait_round(wait, value, until);
+    return result == -ETIMEDOUT && until < wait->deadline ? 0 : result;
+}
+
+static int acquire_in_hub(struct mt_pilock *pilock, mt_deadline deadline, const char *place)
+{
+    struct mt__wait wait = {.word = bell_of(pilock),
+                            .reason = MT_WAIT_LOCK,
+                            .owner = (uint32_t)mt_pilock_owner(pilock),
+                            .object = pilock,
+                            .name = pilock->name,
+                            .place = place,
+                            .deadline = deadline};
+    int result = mt__wait_begin(&wait), ended;
+
+    if (result)
+        return result;
+    do {
+        ended = wait_for_bell(&wait);
+        result = acquire(pilock, MT_NOWAIT, place);
+    } while (result == -EBUSY && !ended);
+    return mt__wait_end(&wait, result == -EBUSY ? ended : result);
 }
 
 int mt__pilock_acquire(struct mt_pilock *pilock, mt_deadline deadline, const char *place)
 {
-    struct mt__wait wait = {
-        .reason = MT_WAIT_LOCK, .object = pilock, .name = pilock->name, .place = place, .deadline = deadline};
+    int result;
 
     if (!mt__hook())
         return acquire(pilock, deadline, place);
-    wait.owner = (uint32_t)mt_pilock_owner(pilock);
-    return mt__robust_by_turns(try, pilock, &wait);
+    result = acquire(pilock, MT_NOWAIT, place);
+    return result != -EBUSY || deadline == MT_NOWAIT ? result : acquire_in_hub(pilock, deadline, place);
 }
 
 /* -- Release ------------------------------------------------------------------------------------------------------ */
@@ -186,5 +230,7 @@ int mt_pilock_release(struct mt_pilock *pilock)
     if (!__atomic_compare_exchange_n(&pilock->word, &word, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         mt__wait_pi_release(&pilock->word, wait_flags(pilock));
     mt__robust_end();
+    if (mt__hook())
+        mt__hook()->unpark(bell_of(pilock), 1);
     return 0;
 }

@@ -117,29 +117,3 @@ UNWATCHED void mt__robust_unlink(struct mt__robust_links *links)
     keep_order();
     links->next = links->previous = NULL;
 }
-
-/* -- In a hub ----------------------------------------------------------------------------------------------------- */
-
-#define TURN MT_MS(1)
-
-int mt__robust_by_turns(int (*try)(void *lock, const char *place), void *lock, struct mt__wait *wait)
-{
-    uint32_t never = 0;
-    int result = try(lock, wait->place), ended;
-
-    if (result != -EBUSY || wait->deadline == MT_NOWAIT)
-        return result;
-    wait->word = &never;
-    wait->flags |= MT__WAIT_TIME;
-    ended = mt__wait_begin(wait);
-    if (ended)
-        return ended;
-    do {
-        mt_deadline until = mt_after(TURN);
-        ended = mt__wait_round(wait, 0, until < wait->deadline ? until : wait->deadline);
-        if (ended == -ETIMEDOUT && until < wait->deadline)
-            ended = 0;
-        result = try(lock, wait->place);
-    } while (result == -EBUSY && !ended);
-    return mt__wait_end(wait, result == -EBUSY ? ended : result);
-}

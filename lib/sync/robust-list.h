@@ -33,8 +33,4 @@ void mt__robust_end(void);
 void mt__robust_link(struct mt__robust_links *links, unsigned pi);
 void mt__robust_unlink(struct mt__robust_links *links);
 
-/* How what runs in a hub acquires such a lock, which the kernel only knows as its thread's: by trying, and letting the
- * others run between two attempts. try is called with lock and the wait's place. */
-int mt__robust_by_turns(int (*try)(void *lock, const char *place), void *lock, struct mt__wait *wait);
-
 #endif

@@ -18,6 +18,9 @@
  * after which B sets W anew. (Leaving W in a free word would mend that too, at the price of a system call a release
  * ever after.)
  * 4. The word is always a shared futex: the kernel wakes it as one.
+ * 5. What runs in a hub sleeps on the word as a thread does, between two attempts to take it; list_op_pending
+ * (robust-list.h) is only set during an attempt, as the next coroutine may make one of its own. A thread that dies
+ * while a coroutine of it sleeps may so have used up a wake: that is as in 3.
  *
  * The bit that reserves a starved lock (lock.c) is D here, so those who barge in are not held back: a sleeper may be
  * overtaken any number of times.
@@ -77,6 +80,7 @@ struct wish {
     mt_deadline deadline;
     const char *place;
     unsigned flags; /* of the wait */
+    uint32_t slept; /* WAITERS: it has, in a hub, between two attempts */
 };
 
 /* -- Acquire ------------------------------------------------------------------------------------------------------ */
@@ -155,7 +159,7 @@ static int take(struct mt_robust *robust, const struct wish *wish, int64_t *wait
 {
     uint32_t seen;
 
-    if (take_or_mark(robust, 0, 0, &seen))
+    if (take_or_mark(robust, wish->slept, 0, &seen))
         return 0;
     if (wish->deadline == MT_NOWAIT)
         return -EBUSY;
@@ -197,24 +201,60 @@ static int acquire(struct mt_robust *robust, const struct wish *wish)
     return died ? -EOWNERDEAD : 0;
 }
 
-static int try(void *lock, const char *place)
+/* -- In a hub ----------------------------------------------------------------------------------------------------- */
+
+/* Until the word is woken while it is not free, or it is time to look again. */
+static int sleep_in_hub(struct mt__wait *wait)
 {
-    return acquire(lock, &(struct wish){.deadline = MT_NOWAIT, .place = place});
+    mt_deadline look = mt_after(LOOK_AGAIN), until = wait->deadline < look ? wait->deadline : look;
+    uint32_t word = __atomic_load_n(wait->word, __ATOMIC_RELAXED);
+    int result;
+
+    while (!(word & WAITERS)) {
+        if (!(word & OWNER))
+            return 0;
+        if (__atomic_compare_exchange_n(wait->word, &word, word | WAITERS, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            word |= WAITERS;
+    }
+    result = word & OWNER ? mt__wait_round(wait, word, until) : 0;
+    return result == -ETIMEDOUT && until < wait->deadline ? 0 : result;
+}
+
+/* The kernel only knows the lock as the thread's, whose list has one lock that is about to be taken: so one attempt is
+ * made after the other, none of which is under way while others run. */
+static int acquire_in_hub(struct mt_robust *robust, struct wish attempt, mt_deadline deadline)
+{
+    struct mt__wait wait = {.word = &robust->word,
+                            .flags = MT__WAIT_SHARED | attempt.flags,
+                            .reason = MT_WAIT_LOCK,
+                            .owner = (uint32_t)mt_robust_owner(robust),
+                            .object = robust,
+                            .name = robust->name,
+                            .place = attempt.place,
+                            .deadline = deadline};
+    int result = mt__wait_begin(&wait), ended = 0;
+
+    if (result)
+        return result;
+    do {
+        ended = sleep_in_hub(&wait);
+        attempt.slept = WAITERS;
+        result = ended ? -EBUSY : acquire(robust, &attempt);
+    } while (result == -EBUSY && !ended);
+    if (ended)
+        mt__wake(&robust->word, 1, MT__WAIT_SHARED); /* one may have come to this task */
+    return mt__wait_end(&wait, ended ? ended : result);
 }
 
 static int acquire_anywhere(struct mt_robust *robust, const struct wish *wish)
 {
-    struct mt__wait wait = {.flags = wish->flags,
-                            .reason = MT_WAIT_LOCK,
-                            .object = robust,
-                            .name = robust->name,
-                            .place = wish->place,
-                            .deadline = wish->deadline};
+    struct wish attempt = {MT_NOWAIT, wish->place, wish->flags, 0};
+    int result;
 
     if (!mt__hook())
         return acquire(robust, wish);
-    wait.owner = (uint32_t)mt_robust_owner(robust);
-    return mt__robust_by_turns(try, robust, &wait);
+    result = acquire(robust, &attempt);
+    return result != -EBUSY || wish->deadline == MT_NOWAIT ? result : acquire_in_hub(robust, attempt, wish->deadline);
 }
 
 int mt__robust_acquire(struct mt_robust *robust, mt_deadline deadline, const char *place)
@@ -224,7 +264,7 @@ int mt__robust_acquire(struct mt_robust *robust, mt_deadline deadline, const cha
 
 int mt__robust_reacquire(struct mt_robust *robust, const char *place)
 {
-    return acquire_anywhere(robust, &(struct wish){MT_FOREVER, place, MT__WAIT_NOCANCEL});
+    return acquire_anywhere(robust, &(struct wish){MT_FOREVER, place, MT__WAIT_NOCANCEL, 0});
 }
 
 /* -- Release ------------------------------------------------------------------------------------------------------ */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is seen of coroutines that wait, and what is made lazily or by a shorter way for them: places, circles, joins in
- * their own hub, hand-overs, and spare ones that come back. tests/loops.t runs this on each loop.
+ * What is seen of coroutines that wait, and what is made lazily or by a shorter way for them: places, circles, locks of
+ * the kernel's, joins in their own hub, hand-overs, and spare ones that come back. tests/loops.t runs this on each
+ * loop.
  */
+#include "coro/hub.h"
 #include "hub.h"
 
 static mt_deadline soon(void)
@@ -176,6 +178,93 @@ static void no_false_alarm(void **state)
     mt_deadlock_hook(NULL);
 }
 
+/* -- Locks that the kernel takes part in -------------------------------------------------------------------------- */
+
+static struct mt_robust robust = MT_ROBUST_INIT;
+static struct mt_pilock pilock = MT_PILOCK_INIT;
+static uint32_t thread_has_it, thread_may_go, has_it;
+
+static int hold_robust(void *arg)
+{
+    int result = mt_robust_acquire(&robust, MT_NOWAIT);
+
+    __atomic_store_n(&thread_has_it, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&thread_may_go, __ATOMIC_ACQUIRE))
+        usleep(500);
+    return result || arg ? result : mt_robust_release(&robust); /* else it ends, and holds it */
+}
+
+static int take_robust(void *arg)
+{
+    int result = mt_robust_acquire(&robust, soon());
+
+    if (result && result != -EOWNERDEAD)
+        return result;
+    has_it = 1;
+    if (result)
+        mt_robust_consistent(&robust);
+    mt_robust_release(&robust);
+    return result;
+}
+
+static int take_pilock(void *arg)
+{
+    int result = mt_pilock_acquire(&pilock, soon());
+
+    if (result)
+        return result;
+    has_it = 1;
+    return mt_pilock_release(&pilock);
+}
+
+/* The hub sleeps until it is released, or its owner is dead. */
+static void a_robust_lock_is_not_polled(void **state)
+{
+    for (uintptr_t dies = 0; dies < 2; dies++) {
+        struct mt_task *thread, *task;
+        uint64_t sleeps;
+        thread_has_it = thread_may_go = has_it = 0;
+        thread = spawn(hold_robust, (void *)dies);
+        while (!__atomic_load_n(&thread_has_it, __ATOMIC_ACQUIRE))
+            usleep(500);
+        task = spawn_coro(take_robust, NULL);
+        mt_coro_yield();
+        sleeps = mt__hub->sleeps;
+        assert_int_equal(mt_sleep(MT_MS(60)), 0);
+        assert_true(mt__hub->sleeps - sleeps < 20);
+        assert_int_equal(has_it, 0);
+        __atomic_store_n(&thread_may_go, 1, __ATOMIC_RELEASE);
+        assert_int_equal(mt_task_join(task, soon()), 0);
+        assert_int_equal(mt_task_outcome(task), dies ? -EOWNERDEAD : 0);
+        mt_task_release(task);
+        assert_int_equal(finish(thread), 0);
+    }
+}
+
+/* Who waits for it in the hub of who releases it has it as soon as it is his turn, however long he has waited. */
+static void they_are_handed_over_in_a_hub(void **state)
+{
+    struct mt_task *task;
+
+    has_it = 0;
+    assert_int_equal(mt_robust_acquire(&robust, MT_NOWAIT), 0);
+    task = spawn_coro(take_robust, NULL);
+    assert_int_equal(mt_sleep(MT_MS(40)), 0);
+    assert_int_equal(mt_robust_release(&robust), 0);
+    mt_coro_yield();
+    assert_int_equal(has_it, 1);
+    assert_int_equal(finish(task), 0);
+
+    has_it = 0;
+    assert_int_equal(mt_pilock_acquire(&pilock, MT_NOWAIT), 0);
+    task = spawn_coro(take_pilock, NULL);
+    assert_int_equal(mt_sleep(MT_MS(40)), 0);
+    assert_int_equal(mt_pilock_release(&pilock), 0);
+    mt_coro_yield();
+    assert_int_equal(has_it, 1);
+    assert_int_equal(finish(task), 0);
+}
+
 /* -- Joins -------------------------------------------------------------------------------------------------------- */
 
 static int join_it(void *arg)
@@ -309,9 +398,14 @@ static void spare_ones_come_back_as_new(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_wait_is_seen_at_once), cmocka_unit_test(circles_are_found),
-        cmocka_unit_test(no_false_alarm),         cmocka_unit_test(several_join_one),
-        cmocka_unit_test(givers_up_lose_nothing), cmocka_unit_test(spare_ones_come_back_as_new),
+        cmocka_unit_test(a_wait_is_seen_at_once),
+        cmocka_unit_test(circles_are_found),
+        cmocka_unit_test(no_false_alarm),
+        cmocka_unit_test(several_join_one),
+        cmocka_unit_test(a_robust_lock_is_not_polled),
+        cmocka_unit_test(they_are_handed_over_in_a_hub),
+        cmocka_unit_test(givers_up_lose_nothing),
+        cmocka_unit_test(spare_ones_come_back_as_new),
     };
     return RUN(tests);
 }
