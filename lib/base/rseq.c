@@ -20,6 +20,21 @@ static long ask(int command)
     return mt__sys(SYS_membarrier, command, 0, 0);
 }
 
+/* A filter of system calls may be one thread's alone: that it was refused must not hide that others were not, as the
+ * fence is for them. */
+static uint32_t find_out(void)
+{
+    uint32_t known = UNKNOWN;
+
+    if (!ask(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ)) {
+        __atomic_store_n(&state, REGISTERED, __ATOMIC_RELAXED);
+        return REGISTERED;
+    }
+    if (__atomic_compare_exchange_n(&state, &known, REFUSED, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return REFUSED;
+    return known;
+}
+
 uint64_t *mt__rseq_area(void)
 {
     struct rseq *area = (struct rseq *)(mt__arch_thread_pointer() + __rseq_offset);
@@ -27,10 +42,8 @@ uint64_t *mt__rseq_area(void)
 
     if (MT__TSAN || !MT__ARCH_STORE_IF || !__rseq_size || (int32_t)area->cpu_id < 0)
         return NULL;
-    if (known == UNKNOWN) {
-        known = ask(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ) ? REFUSED : REGISTERED;
-        __atomic_store_n(&state, known, __ATOMIC_RELAXED);
-    }
+    if (known == UNKNOWN)
+        known = find_out();
     return known == REGISTERED ? (uint64_t *)&area->rseq_cs : NULL;
 }
 

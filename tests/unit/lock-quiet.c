@@ -2,14 +2,20 @@
  *
  * The lock that nobody has slept for, which is released by a plain store: lib/sync/lock.c, 5.
  */
+#include "base/rseq.h"
 #include "base/sys.h"
 #include "sync/lock.h"
 #include "unit.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linuxmt/lock.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -161,6 +167,74 @@ static void in_a_forks_child(void **state)
     assert_int_equal(status, 0);
 }
 
+/* -- A filter of one thread alone --------------------------------------------------------------------------------- */
+
+static int asked = -1; /* where the kernel tells of the filtered thread's membarrier, and waits for the answer; -2: it
+                          has no such filters */
+
+static void *starts_under_a_filter(void *arg)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof code[0], code};
+    int fd = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+                 ? -1
+                 : (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+
+    __atomic_store_n(&asked, fd < 0 ? -2 : fd, __ATOMIC_RELEASE);
+    if (fd >= 0)
+        mt_task_current();
+    return arg;
+}
+
+/* This thread registers while the other is being refused. 0, 77: it cannot be tried. */
+static int refused_behind_the_registration(void)
+{
+    struct seccomp_notif call;
+    struct seccomp_notif_resp answer = {.error = -EPERM};
+    pthread_t other;
+    int fd;
+
+    memset(&call, 0, sizeof call);
+    if (pthread_create(&other, NULL, starts_under_a_filter, NULL))
+        return 1;
+    while ((fd = __atomic_load_n(&asked, __ATOMIC_ACQUIRE)) == -1)
+        usleep(500);
+    if (fd < 0 || ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &call))
+        return 77;
+    if (!quiet_is_had())
+        return 77;
+    answer.id = call.id;
+    if (ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &answer) || pthread_join(other, NULL))
+        return 2;
+    mt__sys_fail(SYS_membarrier, 0, EPERM);
+    return mt__rseq_fence() == -EPERM ? 0 : 3;
+}
+
+/* It decides for itself, not for those who had no filter: for them the kernel is still asked. The first test, in a
+ * child, as this is about a process's first tasks. */
+static void one_threads_filter_is_not_the_others(void **state)
+{
+    pid_t child;
+    int status;
+
+    if (TSAN)
+        skip();
+    child = fork();
+    if (child == 0) {
+        alarm(60);
+        _exit(refused_behind_the_registration());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 #ifdef __x86_64__
 extern const char __start___rseq_failure[], __stop___rseq_failure[];
 static volatile sig_atomic_t cut_short;
@@ -241,6 +315,7 @@ static void the_first_sleep_at_any_moment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_threads_filter_is_not_the_others),
         cmocka_unit_test(stays_quiet_alone),
         cmocka_unit_test(the_first_sleeper_settles_it),
         cmocka_unit_test(without_the_fence_sleepers_look),
