@@ -373,6 +373,14 @@ else
     skip "full disk" "cannot mount a small tmpfs here"
 fi
 
+mkdir "$work/limited"
+run sh -c '{ (ulimit -f 0; exec "$1" -o "$2" -- true); echo "status $?"; } 2>&1 | cat' sh "$mtrace" "$work/limited/report"
+has "ulimit -f" "status 125" && [ -z "$(ls "$work/limited")" ]
+ok $? "a limit on file sizes is named, and nothing half-written stays"
+run sh -c 'ulimit -f 0; exec "$1" -o /dev/null -- sh -c "kill -XFSZ \$\$"' sh "$mtrace"
+[ "$status" -eq 153 ]
+ok $? "the command has that signal as it was"
+
 # Descriptors: mtrace needs more than the command was given.
 run sh -c 'ulimit -S -n 20; exec "$1" -o "$2" -- sh -c "ulimit -n"' sh "$mtrace" "$work/text"
 [ "$status" -eq 0 ] && [ "$out" = 20 ] && [ -s "$work/text" ]
@@ -397,6 +405,14 @@ ok $? "tasks that find no room are counted"
 out=$(sed -n 2p "$work/text")
 has "CAUTION: " "events were lost"
 ok $? "and said to be missing near the top"
+sleep 20 &
+first=$!
+sleep 20 &
+tap_pids="$tap_pids $first $!"
+run "$mtrace" --max-tasks=1 -d 0.1 -p "$first,$!"
+[ "$status" -eq 0 ] && has "found no room: raise --max-tasks" && ! has "ended before"
+ok $? "a process that finds no room is not said to have ended"
+kill "$first" "$!"
 run "$mtrace" --max-stacks=2 -o "$work/text" -- "$live/waits" mutex
 out=$(sed -n 2p "$work/text")
 has "CAUTION: " "stacks found no room (--max-stacks)" "the times are right" && ! has "events were lost"

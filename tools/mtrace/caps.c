@@ -200,6 +200,18 @@ static bool has_other_threads(pid_t pid)
     return !stat(path, &status) && status.st_nlink > 3; /* ".", "..", and a folder for each thread */
 }
 
+static bool is_dead(pid_t pid, char state)
+{
+    return (state == 'Z' || state == 'X') && !has_other_threads(pid);
+}
+
+bool caps_has_ended(pid_t pid)
+{
+    int tgid;
+    char state;
+    return read_status(pid, &tgid, &state) ? is_dead(pid, state) : kill(pid, 0) && errno == ESRCH;
+}
+
 bool caps_require_process(pid_t pid)
 {
     int tgid;
@@ -221,7 +233,7 @@ bool caps_require_process(pid_t pid)
         complain("%d is a thread of process %d: give the process, -p %d", pid, tgid, tgid);
         return false;
     }
-    if ((state == 'Z' || state == 'X') && !has_other_threads(pid)) {
+    if (is_dead(pid, state)) {
         complain("process %d has ended (its parent has not yet fetched its status); there is nothing to look at", pid);
         return false;
     }

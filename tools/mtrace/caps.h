@@ -51,6 +51,9 @@ bool caps_require_tracing(void);
 /* Whether pid is a living process and not a thread of one; complains. */
 bool caps_require_process(pid_t pid);
 
+/* Also one whose status nobody has fetched yet. */
+bool caps_has_ended(pid_t pid);
+
 /* Whether the process is of the user who runs this one. */
 bool caps_is_mine(pid_t pid);
 

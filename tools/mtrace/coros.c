@@ -8,6 +8,7 @@
 #include "report.h"
 #include "tasks.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,7 @@ done:
 static int write_report(struct model *model, const struct options *options)
 {
     struct output output;
+    signal(SIGXFSZ, SIG_IGN); /* as in record.c */
     if (!output_open(&output, options->output, stdout))
         return CMD_FAILED;
     struct report report = {model, &output, REPORT_COROS, options->top};

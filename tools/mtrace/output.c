@@ -19,6 +19,8 @@ static void say_why(const char *path, int error)
 {
     if (error == ENOSPC || error == EDQUOT)
         complain("no space left for %s: the report was not kept (free some space, or name another disk with -o)", path);
+    else if (error == EFBIG)
+        complain("the limit on file sizes is too low for %s: the report was not kept (ulimit -f unlimited)", path);
     else
         complain("cannot write %s: %s", path, strerror(error));
 }

@@ -40,6 +40,7 @@ struct record {
 static bool catch_signals(struct record *record)
 {
     sigset_t set;
+    signal(SIGXFSZ, SIG_IGN); /* a report beyond the limit on file sizes is an error of write(2), which is told */
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
@@ -177,26 +178,32 @@ static int record_command(struct record *record, unsigned parts)
     return good ? launch_status(launch) : CMD_FAILED;
 }
 
-/* A process may end while mtrace is getting ready. False after a complaint if none is left. */
+/* A process may end while mtrace is getting ready, or be there and still not be followed. */
+static const char *why_missed(const struct record *record, pid_t pid)
+{
+    if (caps_has_ended(pid))
+        return "ended before the recording began";
+    return session_lost_tasks(&record->session) ? "found no room: raise --max-tasks" : "is hidden from eBPF";
+}
+
+/* False after a complaint if none of the processes is followed. */
 static bool check_caught(struct record *record)
 {
-    static char note[96];
+    char note[128];
     const struct options *options = &record->options;
-    pid_t missed = 0;
     size_t count = 0;
+    for (size_t i = 0; i < options->pid_count; i++)
+        count += !session_has(&record->session, options->pids[i]);
+    if (count == options->pid_count) {
+        complain("process %d %s; nothing was recorded", options->pids[0], why_missed(record, options->pids[0]));
+        return false;
+    }
     for (size_t i = 0; i < options->pid_count; i++) {
         if (session_has(&record->session, options->pids[i]))
             continue;
-        missed = options->pids[i];
-        count++;
-    }
-    if (count == options->pid_count) {
-        complain("process %d ended while mtrace was getting ready; nothing was recorded", missed);
-        return false;
-    }
-    snprintf(note, sizeof note, "process %d ended before the recording began", missed);
-    if (count)
+        snprintf(note, sizeof note, "process %d %s", options->pids[i], why_missed(record, options->pids[i]));
         session_note(&record->session, note);
+    }
     return true;
 }
 

@@ -229,6 +229,11 @@ bool session_has(const struct session *session, pid_t tgid)
     return false;
 }
 
+bool session_lost_tasks(const struct session *session)
+{
+    return session->bpf->bss->lost.tasks != 0;
+}
+
 void session_note(struct session *session, const char *sentence)
 {
     size_t length = strlen(session->note);

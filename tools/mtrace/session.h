@@ -60,6 +60,9 @@ bool session_follow(struct session *session, pid_t tgid);
 /* Whether a task of that process has been met since the start. */
 bool session_has(const struct session *session, pid_t tgid);
 
+/* Whether tasks were met that found no room. */
+bool session_lost_tasks(const struct session *session);
+
 /* Adds a sentence to the note, once. */
 void session_note(struct session *session, const char *sentence);
 
