@@ -324,7 +324,8 @@ static struct mt__coro *make_again(struct mt__hub *hub, struct mt__coro *coro, c
     coro->started = coro->inside = 0;
     coro->is_killed = 0;
     coro->owed = NULL;
-    coro->pthread = NULL;
+    coro->pthread = coro->storage = NULL;
+    coro->signalled = 0;
     mt__task_again(coro->task, MT_COROUTINE, name);
     return coro;
 }

@@ -17,6 +17,7 @@
 #define SLICE         MT_MS(2) /* a sleep that cannot be ended by a wake is cut into these */
 
 __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
+void (*mt__storage_swap)(struct mt__hub *hub, const struct mt__coro *next);
 
 /* -- Running ------------------------------------------------------------------------------------------------------ */
 
@@ -85,13 +86,14 @@ void mt__hub_ring(struct mt__hub *hub)
         mt__sys(SYS_write, hub->letters.bell, &one, sizeof one);
 }
 
-void mt__hub_interrupt(unsigned flags)
+void mt__hub_interrupt(int signal, unsigned flags)
 {
     struct mt__hub *hub = mt__hub;
 
     if (!hub)
         return;
     __atomic_store_n(&hub->letters.interrupted_at, mt_now(), __ATOMIC_RELAXED);
+    __atomic_fetch_or(&hub->letters.signals, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
     __atomic_fetch_or(&hub->letters.interrupted, flags, __ATOMIC_SEQ_CST);
     mt__hub_ring(hub);
 }
@@ -117,15 +119,32 @@ static int interrupt_first_of(struct mt__hub *hub, uint32_t flags)
     return 0;
 }
 
-/* One, as one of a process's threads would be: who has let the signal in, then the thread's own. */
+/* Each that was sent one of them. */
+static int interrupt_signalled(struct mt__hub *hub, uint64_t signals, uint32_t flags)
+{
+    int any = 0;
+
+    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
+        if (__atomic_load_n(&coro->signalled, __ATOMIC_ACQUIRE) & signals) {
+            __atomic_fetch_and(&coro->signalled, ~signals, __ATOMIC_ACQ_REL);
+            interrupt(hub, coro, flags);
+            any = 1;
+        }
+    return any;
+}
+
+/* One, as one of a process's threads would be: who the signal was sent to, or else who has let it in, then the thread's
+ * own. */
 static void interrupt_one(struct mt__hub *hub)
 {
+    uint64_t signals;
     uint32_t flags;
 
     if (!__atomic_load_n(&hub->letters.interrupted, __ATOMIC_RELAXED))
         return;
     flags = __atomic_exchange_n(&hub->letters.interrupted, 0, __ATOMIC_SEQ_CST);
-    if (!interrupt_first_of(hub, MT__WAIT_INTERRUPT_FIRST))
+    signals = __atomic_exchange_n(&hub->letters.signals, 0, __ATOMIC_SEQ_CST);
+    if (!interrupt_signalled(hub, signals, flags) && !interrupt_first_of(hub, MT__WAIT_INTERRUPT_FIRST))
         interrupt_first_of(hub, flags);
 }
 

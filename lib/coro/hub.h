@@ -204,8 +204,10 @@ struct mt__coro {
     void *greenlets;         /* the state of its greenlets, while it does not run */
     uint32_t id;             /* what its locks show */
     uint32_t started;
-    uint32_t inside; /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
-    void *pthread;   /* lib/patch's: who it is as one of pthread.h's threads */
+    uint32_t inside;    /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
+    void *pthread;      /* lib/patch's: who it is as one of pthread.h's threads, */
+    void *storage;      /* what the thread has to hold for it while it runs; NULL: nothing but its own, */
+    uint64_t signalled; /* and which signals were sent to it rather than to the thread: bit n - 1 */
     struct mt__coro *next_living, **living_link;
     struct mt__coro *next_killed; /* on the hub's letters */
     uint32_t is_killed;
@@ -219,7 +221,8 @@ struct mt__letters {
     struct mt__coro *killed;    /* a stack; each with a reference */
     struct mt__arm *woken;      /* from the helpers */
     uint32_t sleeping;          /* the hub is asleep, or about to be: ring */
-    uint32_t interrupted;       /* a signal handler has run in its thread: which waits that may end */
+    uint32_t interrupted;       /* a signal handler has run in its thread: which waits that may end, */
+    uint64_t signals;           /* of which signals: first the wait of a coroutine that was sent one */
     mt_deadline interrupted_at; /* waits that began later have not been interrupted */
     int bell;                   /* an eventfd */
 };
@@ -245,6 +248,7 @@ struct mt__attempts {
 struct mt__hub {
     struct mt__coro root;
     struct mt__coro *current;
+    void *storage; /* whose is in place: see mt__storage_swap */
     struct mt__coro *ready, **ready_last;
     size_t ready_count;
     unsigned budget;
@@ -288,7 +292,11 @@ MT__SEAM struct mt__hub *mt__hub_here(int *error);
 struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 
 /* For a signal handler, which has run in this thread: the next turn ends one of the waits with these flags. */
-MT__SEAM void mt__hub_interrupt(unsigned flags);
+MT__SEAM void mt__hub_interrupt(int signal, unsigned flags);
+
+/* lib/patch's: puts what `next` has to find in its thread in the place of hub->storage, and makes it that. Called on
+ * the stack that is being left, and only if the two differ: coroutines without any have the thread's own in common. */
+extern MT__SEAM void (*mt__storage_swap)(struct mt__hub *hub, const struct mt__coro *next);
 void mt__hub_bury(struct mt__coro *corpse);
 void mt__hub_read_letters(struct mt__hub *hub);
 extern const struct mt__hook mt__hub_hook;
@@ -345,6 +353,8 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
         mt__told_switch(self, next, corpse != NULL);
     if (next == self)
         return;
+    if (__builtin_expect(next->storage != hub->storage, 0))
+        mt__storage_swap(hub, next);
     __atomic_store_n(&hub->current, next, __ATOMIC_RELAXED); /* the monitor looks */
     __atomic_store_n(&hub->switches, hub->switches + 1, __ATOMIC_RELAXED);
     self->greenlets = mt__greenlet_state_get();

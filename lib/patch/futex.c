@@ -8,6 +8,7 @@
  * looked at.
  */
 #include "patch/locks.h"
+#include "patch/pthreads.h"
 
 #include <linux/futex.h>
 
@@ -99,6 +100,8 @@ MT__PATCHED long mt__syscall(long number, long a, long b, long c, long d, long e
     struct mt__patch_call call;
     mt_deadline deadline;
 
+    if (number != SYS_futex && mt__pthread_is_on() && mt__id_call(number, &a, &b, c, &a))
+        return a;
     if (number != SYS_futex || !mt__patched(LOCK))
         goto kernel;
     futex = (struct futex){(uint32_t *)a, (int)b, (uint32_t)c, (const struct timespec *)d, (uint32_t)f};

@@ -26,9 +26,9 @@ static void run(int signal, siginfo_t *info, void *context)
 {
     int error = errno;
 
-    mt__hub_interrupt(__atomic_load_n(&entries[signal].restarts, __ATOMIC_RELAXED)
-                          ? MT__WAIT_INTERRUPT_ALWAYS
-                          : MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS);
+    mt__hub_interrupt(signal, __atomic_load_n(&entries[signal].restarts, __ATOMIC_RELAXED)
+                                  ? MT__WAIT_INTERRUPT_ALWAYS
+                                  : MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS);
     errno = error;
     __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE)(signal, info, context);
 }

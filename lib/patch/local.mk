@@ -19,4 +19,8 @@ liblinuxmt_patch_la_CFLAGS += -fexceptions
 liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/futex.c %D%/key.c %D%/locks.c %D%/locks.h %D%/mutex.c %D%/once.c \
 	%D%/pthreads.h %D%/rwlock.c %D%/sem.c %D%/thread.c %D%/thread-ask.c %D%/thread-exit.c %D%/thread-hubs.c %D%/thread-join.c \
 	%D%/vfork.c lib/arch/@MT_ARCH@/vfork.S
-EXTRA_DIST += lib/arch/x86_64/vfork.S lib/arch/aarch64/vfork.S
+
+# And what threads have for their own.
+liblinuxmt_patch_la_SOURCES += %D%/dlopen.c %D%/modules.c %D%/storage.c %D%/storage.h %D%/thread-id.c %D%/thread-local.c \
+	%D%/thread-signals.c lib/arch/@MT_ARCH@/dlopen.S
+EXTRA_DIST += lib/arch/x86_64/dlopen.S lib/arch/x86_64/vfork.S lib/arch/aarch64/dlopen.S lib/arch/aarch64/vfork.S

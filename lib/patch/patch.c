@@ -68,15 +68,21 @@ uint64_t mt_patch_passed(const char *name)
 /* Straight to the kernel: at the end of a process the streams may be gone. */
 static void report(void)
 {
-    char line[128];
+    const char *why = mt__patch_refused();
+    char line[400];
     int length;
 
     for (unsigned i = 0; i < MT__NAMES; i++) {
         uint64_t count = __atomic_load_n(&passed[i], __ATOMIC_RELAXED);
         if (!count)
             continue;
-        length = snprintf(line, sizeof line, "linuxmt: %s blocked its hub %llu time%s\n", mt__names[i].name,
+        length = snprintf(line, sizeof line, "linuxmt: %s %s %llu time%s\n", mt__names[i].name,
+                          i == MT__N_pthread_create ? "made a thread of the kernel" : "blocked its hub",
                           (unsigned long long)count, count == 1 ? "" : "s");
+        mt__sys(SYS_write, STDERR_FILENO, line, length);
+    }
+    if (why) {
+        length = snprintf(line, sizeof line, "linuxmt: its threads are the kernel's: %s\n", why);
         mt__sys(SYS_write, STDERR_FILENO, line, length);
     }
 }

@@ -101,6 +101,10 @@ void mt__signals_forked(void);
 void mt__patch_passes(enum mt__name_number number);
 #define mt__patch_pass(name) mt__patch_passes(MT__N_##name)
 
+/* Why threads are the kernel's although the class is on; NULL: they are not, or nobody has asked for one. modules.c's.
+ */
+const char *mt__patch_refused(void);
+
 /* -- Waiting ------------------------------------------------------------------------------------------------------ */
 
 /* Every way to the hub is between these two: what a signal handler calls meanwhile is libc. They also keep errno, which

@@ -21,12 +21,15 @@
 
 #include "base/mini.h"
 #include "patch/patch.h"
+#include "patch/storage.h"
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <unwind.h>
 
 struct mt__key_block;
+struct mt__destructor;
 
 struct mt__pthread {
     struct mt_task *task; /* NULL: none yet */
@@ -46,10 +49,14 @@ struct mt__pthread {
     __pthread_unwind_buf_t *cleanup;    /* what pthread_cleanup_push has laid on the stack above it, innermost first, */
     struct _Unwind_Exception unwinding; /* and what it is being unwound by */
     struct mt__key_block **keys;
+    struct mt__destructor *destructors; /* of its variables, the last one first */
+    struct mt__storage storage;
     size_t stack_size;
     int stack_is_default;        /* it may be less */
     char *stack_low, *stack_top; /* known once it has begun */
-    int tid;                     /* of the thread that carries its hub, from then on */
+    int tid;                     /* of the thread that carries its hub, from then on, */
+    struct mt__coro *coro;       /* and until it ends, under guard, */
+    struct mt__pthread *next_living, **living_link;
     char name[16];
 };
 
@@ -88,9 +95,26 @@ int mt__pthread_has_left(pthread_t handle, void **value);
 
 void mt__pthread_leave(struct mt__pthread *thread, void *value) __attribute__((noreturn));
 
+/* -- Numbers of threads (thread-id.c) ------------------------------------------------------------------------------ */
+
+void mt__ids_add(struct mt__pthread *thread);
+void mt__ids_remove(struct mt__pthread *thread);
+void mt__ids_forked(void); /* in the child: only who forked lives */
+
+/* A system call that has, or asks for, such a number: whether *result is the answer. Else it is the kernel's to make,
+ * with the kernel's number. */
+int mt__id_call(long number, long *first, long *second, long third, long *result);
+
+/* Sends it to the thread that carries the coroutine: 0 or -errno. info NULL: it is to say tgkill. */
+int mt__pthread_signal(struct mt__pthread *thread, int number, siginfo_t *info);
+
 /* -- Keys (key.c) ------------------------------------------------------------------------------------------------- */
 
 void mt__keys_end(struct mt__pthread *thread); /* runs the destructors, and frees the table */
+
+/* -- Variables of C++ (thread-local.c) ----------------------------------------------------------------------------- */
+
+void mt__destructors_run(struct mt__pthread *thread);
 
 /* -- Hubs (thread-hubs.c) ----------------------------------------------------------------------------------------- */
 

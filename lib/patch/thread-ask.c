@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What is asked of a thread that is a coroutine, and told to it. What the kernel knows of threads is said of the one
- * that carries its hub: signals go there (and are handled on the stack of whatever runs), as do processors and their
- * clocks. Each takes libc's way for libc's threads.
+ * that carries its hub: signals go there (and are handled on the stack of whatever runs, but end the wait of the one
+ * that they were sent to), as do processors and their clocks. Each takes libc's way for libc's threads.
  */
 #include "patch/pthreads.h"
 
@@ -25,6 +25,16 @@ static int own_tid(const struct mt__pthread *thread)
     return tid ? tid : (int)mt__sys(SYS_gettid);
 }
 
+int mt__pthread_signal(struct mt__pthread *thread, int number, siginfo_t *info)
+{
+    mt__mini_acquire(&thread->guard);
+    if (thread->coro)
+        __atomic_fetch_or(&thread->coro->signalled, 1ull << (number - 1), __ATOMIC_RELEASE);
+    mt__mini_release(&thread->guard);
+    return (int)(info ? mt__sys(SYS_rt_tgsigqueueinfo, getpid(), own_tid(thread), number, info)
+                      : mt__sys(SYS_tgkill, getpid(), own_tid(thread), number));
+}
+
 MT__PATCHED int pthread_kill(pthread_t handle, int number)
 {
     struct mt__pthread *thread = mt__pthread_of(handle);
@@ -35,7 +45,7 @@ MT__PATCHED int pthread_kill(pthread_t handle, int number)
         return EINVAL;
     if (!number || __atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE))
         return 0;
-    return (int)-mt__sys(SYS_tgkill, getpid(), own_tid(thread), number);
+    return -mt__pthread_signal(thread, number, NULL);
 }
 
 MT__PATCHED int pthread_sigqueue(pthread_t handle, int number, const union sigval value)
@@ -45,12 +55,16 @@ MT__PATCHED int pthread_sigqueue(pthread_t handle, int number, const union sigva
 
     if (!thread)
         return mt__libc(pthread_sigqueue)(handle, number, value);
+    if (number < 0 || number > SIGRTMAX)
+        return EINVAL;
     if (__atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE))
         return ESRCH;
+    if (!number)
+        return 0;
     info.si_pid = getpid();
     info.si_uid = getuid();
     info.si_value = value;
-    return (int)-mt__sys(SYS_rt_tgsigqueueinfo, getpid(), own_tid(thread), number, &info);
+    return -mt__pthread_signal(thread, number, &info);
 }
 
 MT__PATCHED int pthread_setname_np(pthread_t handle, const char *name)

@@ -92,12 +92,12 @@ static struct mt_task *spawn_with_stack(struct mt__pthread *thread, int (*body)(
 static int spawn_here(struct mt__pthread *thread, int (*body)(void *arg))
 {
     int error = errno;
-    struct mt_task *task = spawn_with_stack(thread, body);
+    struct mt_task *task = mt__storage_make(&thread->storage) ? NULL : spawn_with_stack(thread, body);
 
     if (!task) {
-        int result = -errno;
+        mt__storage_free(&thread->storage);
         errno = error;
-        return result;
+        return -EAGAIN;
     }
     errno = error;
     if (has_key && !is_carrier && !living_here)
@@ -139,6 +139,14 @@ static void wait_for_change(uint32_t *word, uint32_t expected, enum mt_reason re
         mt__patch_end(call, 0);
 }
 
+static void wait_for(uint32_t *count)
+{
+    uint32_t now;
+
+    while ((now = __atomic_load_n(count, __ATOMIC_ACQUIRE)))
+        wait_for_change(count, now, MT_WAIT_JOIN);
+}
+
 static struct order *take_orders(struct hub *hub, int *is_leaving)
 {
     struct order *orders;
@@ -170,6 +178,8 @@ static int carry(void *arg)
             mt__lock_wake(&order->done, 1, 0);
         }
     }
+    wait_for(&living_here);
+    mt__storage_forget();
     return 0;
 }
 
@@ -248,6 +258,8 @@ static unsigned count_of_hubs(void)
     if (!now) {
         const char *asked = secure_getenv("LINUXMT_PATCH_HUBS");
         now = asked ? hubs_of(asked) : 1;
+        if (now > 1)
+            mt__storage_expect(); /* who loads what has variables would not know of those in other hubs */
         __atomic_store_n(&count, now, __ATOMIC_RELAXED);
     }
     return now;
@@ -278,17 +290,10 @@ static void send_home(struct hub *hub)
     hub->is_leaving = 0;
 }
 
-static void wait_for(uint32_t *count)
-{
-    uint32_t now;
-
-    while ((now = __atomic_load_n(count, __ATOMIC_ACQUIRE)))
-        wait_for_change(count, now, MT_WAIT_JOIN);
-}
-
 static void thread_leaves(void *value)
 {
     wait_for(&living_here);
+    mt__storage_forget();
     if (mt__sys(SYS_gettid) != getpid())
         return;
     wait_for(&living);
@@ -302,6 +307,7 @@ static void forked(void)
     is_orphan = mt__hub && mt__hub->current != &mt__hub->root;
     living = living_here = mt__pthread_if_known() && mt__pthread_if_known()->unwinds;
     memset(hubs, 0, sizeof hubs);
+    mt__ids_forked();
     mt__waiters_forked();
     mt__signals_forked();
 }

@@ -28,10 +28,14 @@ static void end(struct mt__pthread *thread)
     struct mt_task *task;
 
     thread->disabled = 1;
+    mt__destructors_run(thread);
     mt__keys_end(thread);
+    mt__storage_end(&thread->storage);
+    mt__ids_remove(thread);
     mt__mini_acquire(&thread->guard);
     task = thread->task;
     thread->task = NULL;
+    thread->coro = NULL;
     mt__mini_release(&thread->guard);
     mt_task_release(task);
     mt__hub->current->pthread = NULL;
@@ -45,6 +49,11 @@ static void begin(struct mt__pthread *thread)
     struct mt__coro *coro = mt__hub->current;
 
     coro->pthread = thread;
+    mt__mini_acquire(&thread->guard);
+    thread->coro = coro;
+    if (thread->requested)
+        mt_task_kill(mt__running);
+    mt__mini_release(&thread->guard);
     thread->tid = (int)mt__hub->tid;
     thread->stack_low = coro->stack->low;
     thread->stack_top = mt__stack_top(coro->stack);
@@ -56,6 +65,8 @@ static int run(void *arg)
 
     begin(thread);
     thread->base_frame = (uintptr_t)&thread;
+    mt__ids_add(thread);
+    mt__storage_begin(&thread->storage);
     if (!setjmp(thread->base)) {
         thread->unwinds = 1;
         if (thread->start_c11)
@@ -164,7 +175,7 @@ static int passes(const pthread_attr_t *attributes, const void *caller)
 {
     if (!mt__pthread_is_on() || mt__pthread_is_library(caller) || (mt__hub && mt__hub->current->inside))
         return 1;
-    if (!is_realtime(attributes))
+    if (!is_realtime(attributes) && !mt__modules_refuse())
         return 0;
     mt__patch_pass(pthread_create);
     return 1;

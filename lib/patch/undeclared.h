@@ -32,6 +32,8 @@ int __connect(int fd, const struct sockaddr *address, socklen_t length);
 int __close(int fd);
 int __dup2(int fd, int number);
 
+int __cxa_thread_atexit_impl(void (*destroy)(void *object), void *object, void *module);
+
 int __poll(struct pollfd *fds, nfds_t count, int timeout);
 int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <threads.h>
@@ -74,6 +75,8 @@ void futexes(void);
 void keyed(void);
 void threads(void);
 void processes(void);
+void variables(void);
+void signals(void);
 void leave_main(void);
 
 #endif

@@ -71,11 +71,11 @@ same()
     local -a environment
     shift
     mkdir "$scratch/$name.d"
-    (timeout 60 "$@" >"$scratch/$name.d/plain" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/plain") &
+    (status=0; timeout 60 "$@" >"$scratch/$name.d/plain" 2>&1 </dev/null || status=$?; echo "status $status" >>"$scratch/$name.d/plain") &
     jobs=($!)
     for way in "${!ways[@]}"; do
         read -ra environment <<<"${ways[$way]}"
-        (patched "${environment[@]}" -- timeout 60 "$@" >"$scratch/$name.d/$way" 2>&1 </dev/null; echo "status $?" >>"$scratch/$name.d/$way") &
+        (status=0; patched "${environment[@]}" -- timeout 60 "$@" >"$scratch/$name.d/$way" 2>&1 </dev/null || status=$?; echo "status $status" >>"$scratch/$name.d/$way") &
         jobs+=($!)
     done
     wait "${jobs[@]}"
@@ -87,7 +87,7 @@ same()
 }
 
 if compile pthreads "pthreads.c pthreads-*.c"; then
-    for part in mutexes conditions rwlocks others futexes keyed threads processes leave_main; do
+    for part in mutexes conditions rwlocks others futexes keyed threads processes variables signals leave_main; do
         same "$part" "$scratch/pthreads" "$part"
     done
 else
@@ -98,6 +98,37 @@ if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/cxx" "$here/threads-cxx.cc" -pthread 
     same cxx "$scratch/cxx"
 else
     verdict "C++'s threads" 0 "no C++ compiler"
+fi
+
+# Variables of threads: of modules that are loaded meanwhile, too; and threads that have to be the kernel's.
+if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.cc" -pthread -ldl >"$scratch/why" 2>&1 &&
+    "${cxx[@]}" -std=c++17 -O1 -shared -fPIC -o "$scratch/module.so" "$here/threads-module.cc" >"$scratch/why" 2>&1; then
+    same cxx-variables "$scratch/variables" "$scratch/module.so"
+    same cxx-exit "$scratch/variables" "$scratch/module.so" exit
+    if compile loads threads-loads.c -ldl; then
+        same loads "$scratch/loads" "$scratch/module.so"
+    else
+        verdict "threads-loads.c builds" 1
+    fi
+else
+    verdict "C++'s variables of threads" 0 "no C++ compiler"
+fi
+# kernels NAME COUNT WHY COMMAND...: the same, and so many threads were the kernel's, and the report says why.
+kernels()
+{
+    local status=0 name=$1 count=$2 why=$3
+    shift 3
+    same "$name" "$@"
+    patched LINUXMT_PATCH_REPORT=1 -- timeout 60 "$@" >/dev/null 2>"$scratch/why" </dev/null || status=1
+    grep -q "^linuxmt: pthread_create made a thread of the kernel $count times$" "$scratch/why" || status=1
+    grep -q "^linuxmt: its threads are the kernel's: .*$why" "$scratch/why" || status=1
+    verdict "$name says why" "$status"
+}
+if compile runtime.so threads-runtime.c -shared -fPIC && compile mixture threads-mixture.c -ldl && compile large threads-mixture.c -DLARGE=20000; then
+    kernels mixture 4 "runtime.so has GC_init" "$scratch/mixture" "$scratch/runtime.so"
+    kernels large 8 "they have 20008 bytes" "$scratch/large"
+else
+    verdict "threads-mixture.c builds" 1
 fi
 
 # Locks only: coroutines and threads of libc's contend.

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is loaded: the variables of threads that it has, and runtimes whose threads must be the kernel's.
+ *
+ * All is asked of dl_iterate_phdr and read from what is mapped: pthread_create may be called in the middle of dlopen,
+ * of another thread too, so nothing here takes the lock of that.
+ *
+ * What is the kernel thread's, and no coroutine's: the variables of libc (malloc's caches, the locale) and of this
+ * project's libraries, among which is the hub; and those of allocators that stand before libc's, which have what they
+ * keep for a thread in lists, by its address.
+ */
+#include "patch/pthreads.h"
+#include "patch/storage.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -- A module's symbols -------------------------------------------------------------------------------------------- */
+
+struct symbols {
+    const uint32_t *hash; /* DT_GNU_HASH */
+    const ElfW(Sym) * table;
+    const char *names;
+};
+
+/* The dynamic linker has made addresses of these, but for modules that it has not mapped. */
+static const void *address_of(const struct dl_phdr_info *info, const ElfW(Dyn) * entry)
+{
+    return (const void *)(entry->d_un.d_ptr < info->dlpi_addr ? entry->d_un.d_ptr + info->dlpi_addr
+                                                              : entry->d_un.d_ptr);
+}
+
+static int find_symbols(const struct dl_phdr_info *info, struct symbols *symbols)
+{
+    *symbols = (struct symbols){0};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_DYNAMIC)
+            continue;
+        for (const ElfW(Dyn) *entry = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+             entry->d_tag != DT_NULL; entry++)
+            if (entry->d_tag == DT_GNU_HASH)
+                symbols->hash = address_of(info, entry);
+            else if (entry->d_tag == DT_SYMTAB)
+                symbols->table = address_of(info, entry);
+            else if (entry->d_tag == DT_STRTAB)
+                symbols->names = address_of(info, entry);
+    }
+    return symbols->hash && symbols->table && symbols->names;
+}
+
+static uint32_t hash_of(const char *name)
+{
+    uint32_t hash = 5381;
+
+    while (*name)
+        hash = hash * 33 + (unsigned char)*name++;
+    return hash;
+}
+
+static int defines(const struct symbols *symbols, const char *name)
+{
+    const uint32_t *hash = symbols->hash, *buckets = hash + 4 + hash[2] * (sizeof(ElfW(Addr)) / sizeof *hash);
+    const uint32_t *chains = buckets + hash[0];
+    uint32_t wanted = hash_of(name), at = hash[0] ? buckets[wanted % hash[0]] : 0;
+
+    if (at < hash[1])
+        return 0;
+    for (;; at++) {
+        uint32_t here = chains[at - hash[1]];
+        if ((here | 1) == (wanted | 1) && symbols->table[at].st_shndx != SHN_UNDEF &&
+            !strcmp(symbols->names + symbols->table[at].st_name, name))
+            return 1;
+        if (here & 1)
+            return 0;
+    }
+}
+
+/* -- The variables of threads -------------------------------------------------------------------------------------- */
+
+static __thread int ours __attribute__((tls_model("initial-exec")));
+
+static int has(const char *block, size_t size, const void *variable)
+{
+    return block && (const char *)variable >= block && (const char *)variable < block + size;
+}
+
+static int is_allocator(const struct dl_phdr_info *info)
+{
+    struct symbols symbols;
+
+    return find_symbols(info, &symbols) && defines(&symbols, "malloc");
+}
+
+/* Whether it has variables of threads, and coroutines are to have theirs. */
+static int read_module(const struct dl_phdr_info *info, struct mt__module *module)
+{
+    *module = (struct mt__module){.id = info->dlpi_tls_modid, .base = info->dlpi_addr, .block = info->dlpi_tls_data};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        if (header->p_type != PT_TLS)
+            continue;
+        module->image = (const char *)(info->dlpi_addr + header->p_vaddr);
+        module->image_size = header->p_filesz;
+        module->size = header->p_memsz;
+    }
+    return module->id && module->size && !has(module->block, module->size, &errno) &&
+           !has(module->block, module->size, &mt__hub) && !has(module->block, module->size, &ours) &&
+           !is_allocator(info);
+}
+
+struct list {
+    struct mt__module *modules;
+    unsigned room, count;
+};
+
+static int add(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct list *list = arg;
+    struct mt__module module;
+
+    if (!read_module(info, &module))
+        return 0;
+    if (list->count < list->room)
+        list->modules[list->count] = module;
+    list->count++;
+    return 0;
+}
+
+unsigned mt__modules_list(struct mt__module *modules, unsigned room)
+{
+    struct list list = {modules, room, 0};
+
+    dl_iterate_phdr(add, &list);
+    return list.count;
+}
+
+static int look(struct dl_phdr_info *info, size_t size, void *changes)
+{
+    *(uint64_t *)changes = info->dlpi_adds + info->dlpi_subs;
+    return 1;
+}
+
+uint64_t mt__modules_changes(void)
+{
+    uint64_t changes = 0;
+
+    dl_iterate_phdr(look, &changes);
+    return changes;
+}
+
+/* -- Whose threads must be the kernel's ---------------------------------------------------------------------------- */
+
+/* What only they define, and what they do: stop their threads by signals, and wait for the answer of each; or wait by
+ * system calls of their own for threads that would never run, as their hub is what waits; or have lists through
+ * variables of threads. */
+static const char *const runtimes[] = {
+    "JNI_CreateJavaVM",          /* Java's virtual machines */
+    "coreclr_initialize",        /* .NET's */
+    "mono_jit_init",             /* and Mono's */
+    "GC_init",                   /* the collector of Boehm, Demers and Weiser */
+    "GOMP_parallel",             /* OpenMP's, GNU's */
+    "__kmpc_fork_call",          /* and LLVM's */
+    "urcu_memb_register_thread", /* userspace RCU: lists whose nodes are variables of threads */
+    "urcu_mb_register_thread",
+    "urcu_qsbr_register_thread",
+#if !MT__ASAN && !MT__TSAN /* which else have been told of our stacks */
+    "__asan_init",
+    "__tsan_init",
+    "__msan_init",
+#endif
+};
+
+static int is_go(const struct dl_phdr_info *info)
+{
+    static const char owner[] = "Go\0\0";
+
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        const char *at = (const char *)(info->dlpi_addr + header->p_vaddr), *end = at + header->p_memsz;
+        if (header->p_type != PT_NOTE || header->p_align > 4)
+            continue;
+        while ((size_t)(end - at) >= sizeof(ElfW(Nhdr)) + sizeof owner - 1) {
+            const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
+            if (note->n_namesz == sizeof owner - 1 && !memcmp(note + 1, owner, sizeof owner - 1))
+                return 1;
+            at += sizeof *note + ((note->n_namesz + 3) & ~3u) + ((note->n_descsz + 3) & ~3u);
+            if (at > end)
+                break;
+        }
+    }
+    return 0;
+}
+
+/* What it has; NULL: nothing. */
+static const char *find_runtime(const struct dl_phdr_info *info)
+{
+    struct symbols symbols;
+
+    if (is_go(info))
+        return "Go's runtime";
+    if (!find_symbols(info, &symbols))
+        return NULL;
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)
+        if (defines(&symbols, runtimes[i]))
+            return runtimes[i];
+    return NULL;
+}
+
+struct search {
+    uint64_t seen, changes;
+    size_t size;
+    unsigned count;
+    char why[256];
+};
+
+static int search(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *search = arg;
+    struct mt__module module;
+    const char *runtime;
+
+    search->changes = info->dlpi_adds + info->dlpi_subs;
+    if (search->changes == search->seen)
+        return 1;
+    runtime = find_runtime(info);
+#if !MT__ASAN && !MT__TSAN
+    if (!runtime && !search->count && info->dlpi_tls_modid && is_allocator(info)) /* it is the program itself */
+        runtime = "an allocator, and variables of threads";
+#endif
+    if (runtime) {
+        snprintf(search->why, sizeof search->why, "%s has %s", *info->dlpi_name ? info->dlpi_name : "the program",
+                 runtime);
+        return 1;
+    }
+    if (read_module(info, &module))
+        search->size += module.size;
+    search->count++;
+    return 0;
+}
+
+static struct mt__mini guard;
+static struct search found; /* the last time; why, once it says anything, stays */
+
+const char *mt__patch_refused(void)
+{
+    return found.why[0] ? found.why : NULL;
+}
+
+int mt__modules_refuse(void)
+{
+    struct search now = {0};
+
+    mt__mini_acquire(&guard);
+    if (!found.why[0]) {
+        now.seen = found.changes;
+        dl_iterate_phdr(search, &now);
+        if (!now.why[0] && now.size > MT__STORAGE_MOST)
+            snprintf(now.why, sizeof now.why, "they have %zu bytes of variables of their own", now.size);
+        if (now.changes != found.changes)
+            found = now;
+    }
+    mt__mini_release(&guard);
+    return found.why[0] != 0;
+}

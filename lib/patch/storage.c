@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Storage of coroutines that stand for threads: the copies, and where they lie. See patch/storage.h.
+ *
+ * A thread has a layout: the modules with their blocks in this thread, and where each one's copy is in a `contents`. It
+ * is the same for all coroutines of the thread, and is made anew when modules have come or gone. That cannot be asked
+ * at each switch. But before a thread uses its block of a new module the dynamic linker brings the thread's vector of
+ * blocks up to date, whose first word says how far it is: where that has changed the layout is made anew, all contents
+ * with it. What is new and in place is of who runs: the others start with its initial image.
+ *
+ * A block that has its place in each thread beforehand is used without the vector, which only the thread that loads the
+ * module has up to date. It tells the others by `known`, and new coroutines look how often there have been changes.
+ *
+ * A block is asked for, so that no other can come unseen, once the module is in the vector, or known: one that another
+ * thread is about to load may not be ready.
+ */
+#include "patch/storage.h"
+#include "patch/pthreads.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct place {
+    struct mt__module module;
+    size_t offset;
+};
+
+struct layout {
+    uint64_t changes;
+    unsigned count;
+    size_t size;
+    char *image; /* of all: what a new thread starts with. The modules' own may have been unmapped */
+    struct place places[];
+};
+
+static __thread struct layout *layout __attribute__((tls_model("initial-exec")));
+static __thread const void *generation __attribute__((tls_model("initial-exec"))); /* the word, as it was, */
+static __thread uint32_t heard __attribute__((tls_model("initial-exec")));         /* and known.version */
+static __thread struct mt__storage own __attribute__((tls_model("initial-exec")));
+
+#define MOST 64
+
+static struct {
+    struct mt__mini guard;
+    uint32_t version, count;
+    struct mt__module modules[MOST];
+} known;
+
+static int is_expected; /* each coroutine is to have one, whatever there is by now */
+
+/* -- The dynamic linker's vector of blocks: "ELF handling for thread-local storage", 3 ----------------------------- */
+
+struct block {
+    const void *address, *to_free;
+};
+
+void *__tls_get_addr(void *variable);
+
+static const struct block *vector(void)
+{
+    return *(const struct block *const *)(mt__arch_thread_pointer() + MT__ARCH_DTV_OFFSET);
+}
+
+static const void *entry_of(size_t id)
+{
+    const struct block *blocks = vector();
+
+    return id <= (size_t)blocks[-1].address ? blocks[id].address : NULL;
+}
+
+/* What has come since the layout was made. */
+static int is_changed(void)
+{
+    return vector()->address != generation || __atomic_load_n(&known.version, __ATOMIC_ACQUIRE) != heard;
+}
+
+static int is_known(const struct mt__module *module)
+{
+    for (unsigned i = 0; i < known.count; i++)
+        if (known.modules[i].id == module->id && known.modules[i].base == module->base)
+            return 1;
+    return 0;
+}
+
+static void make_known(const struct mt__module *module)
+{
+    if (is_known(module))
+        return;
+    known.modules[known.count++ % MOST] = *module;
+    if (known.count > MOST)
+        known.count = MOST;
+    __atomic_store_n(&known.version, known.version + 1, __ATOMIC_RELEASE);
+}
+
+static void find_block(struct mt__module *module)
+{
+    struct {
+        size_t id, offset;
+    } variable = {module->id, 0};
+    int is_there;
+
+    mt__mini_acquire(&known.guard);
+    is_there = module->block || entry_of(module->id) == (const void *)-1; /* -1: in the vector, and not used yet */
+    if (is_there)
+        make_known(module);
+    else
+        is_there = is_known(module);
+    mt__mini_release(&known.guard);
+    if (is_there && !module->block)
+        module->block = __tls_get_addr(&variable);
+}
+
+/* -- Layouts ------------------------------------------------------------------------------------------------------- */
+
+static void out_of_memory(void) __attribute__((noreturn));
+static void out_of_memory(void)
+{
+    static const char text[] = "linuxmt: no memory for the thread-local variables of a coroutine\n";
+
+    mt__sys(SYS_write, STDERR_FILENO, text, sizeof text - 1); /* nor has the dynamic linker any other way */
+    abort();
+}
+
+static void free_layout(struct layout *old)
+{
+    if (old)
+        free(old->image);
+    free(old);
+}
+
+static struct layout *read_layout(void)
+{
+    struct mt__module modules[MOST];
+    uint64_t changes = mt__modules_changes();
+    unsigned count = mt__modules_list(modules, MOST), room = count > MOST ? MOST : count;
+    struct layout *now = mt__alloc(sizeof *now + room * sizeof *now->places);
+
+    if (!now)
+        return NULL;
+    now->changes = changes;
+    now->count = room;
+    for (unsigned i = 0; i < room; i++) {
+        find_block(&modules[i]);
+        now->places[i] = (struct place){modules[i], now->size};
+        now->size += modules[i].size;
+    }
+    now->image = mt__alloc(now->size + 1);
+    if (!now->image) {
+        free(now);
+        return NULL;
+    }
+    for (unsigned i = 0; i < room; i++)
+        memcpy(now->image + now->places[i].offset, modules[i].image, modules[i].image_size);
+    return now;
+}
+
+static const struct place *find_place(const struct layout *in, const struct mt__module *module)
+{
+    for (unsigned i = 0; in && i < in->count; i++)
+        if (in->places[i].module.id == module->id && in->places[i].module.base == module->base &&
+            in->places[i].module.size == module->size)
+            return &in->places[i];
+    return NULL;
+}
+
+/* Contents for the layout: what the former ones have of it, else what a new thread has. 0 or -ENOMEM. */
+static int lay_out(struct mt__storage *storage, const struct layout *old, const struct layout *now)
+{
+    char *contents = mt__alloc(now->size + 1);
+
+    if (!contents)
+        return -ENOMEM;
+    memcpy(contents, now->image, now->size);
+    for (unsigned i = 0; storage->contents && i < now->count; i++) {
+        const struct place *before = find_place(old, &now->places[i].module);
+        if (before)
+            memcpy(contents + now->places[i].offset, storage->contents + before->offset, before->module.size);
+    }
+    storage->next = contents;
+    return 0;
+}
+
+static void take_next(struct mt__storage *storage, const struct layout *now)
+{
+    free(storage->contents);
+    storage->contents = storage->next;
+    storage->size = now->size;
+    storage->next = NULL;
+}
+
+static void drop_next(struct mt__storage *storage)
+{
+    free(storage->next);
+    storage->next = NULL;
+}
+
+/* All of the thread: 0, or -ENOMEM with nothing changed. */
+static int lay_out_all(const struct layout *old, const struct layout *now)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__coro *first = hub ? hub->living : NULL;
+    int error = lay_out(&own, old, now);
+
+    for (struct mt__coro *coro = first; coro && !error; coro = coro->next_living)
+        error = coro->storage ? lay_out(coro->storage, old, now) : 0;
+    if (error)
+        drop_next(&own);
+    else
+        take_next(&own, now);
+    for (struct mt__coro *coro = first; coro; coro = coro->next_living)
+        if (!coro->storage)
+            continue;
+        else if (error)
+            drop_next(coro->storage);
+        else
+            take_next(coro->storage, now);
+    return error;
+}
+
+static int is_same(const struct layout *one, const struct layout *other)
+{
+    if (!one || one->count != other->count)
+        return 0;
+    for (unsigned i = 0; i < one->count; i++)
+        if (find_place(one, &other->places[i].module) != &one->places[i])
+            return 0;
+    return 1;
+}
+
+/* 0, or -ENOMEM with nothing changed. */
+static int refresh(void)
+{
+    uint32_t version = __atomic_load_n(&known.version, __ATOMIC_ACQUIRE);
+    struct layout *now = read_layout(), *old = layout;
+
+    if (!now)
+        return -ENOMEM;
+    if (!is_same(old, now) && lay_out_all(old, now)) {
+        free_layout(now);
+        return -ENOMEM;
+    }
+    generation = vector()->address;
+    heard = version;
+    layout = now;
+    free_layout(old);
+    return 0;
+}
+
+/* -- The copies ---------------------------------------------------------------------------------------------------- */
+
+static void copy_out(struct mt__storage *from)
+{
+    struct layout *here = layout;
+
+    for (unsigned i = 0; i < here->count; i++)
+        if (here->places[i].module.block)
+            memcpy(from->contents + here->places[i].offset, here->places[i].module.block, here->places[i].module.size);
+}
+
+static void copy_in(const struct mt__storage *to)
+{
+    struct layout *here = layout;
+
+    for (unsigned i = 0; i < here->count; i++)
+        if (here->places[i].module.block)
+            memcpy(here->places[i].module.block, to->contents + here->places[i].offset, here->places[i].module.size);
+}
+
+/* The stack for signals is the kernel's to know. Who runs on one, in a handler, keeps it in place. */
+static void change_signal_stack(const struct mt__storage *from, const struct mt__storage *to)
+{
+    if (!from->has_signal_stack && !to->has_signal_stack)
+        return;
+    if (!from->has_signal_stack) {
+        mt__sys(SYS_sigaltstack, NULL, &own.signal_stack);
+        own.signal_stack.ss_flags &= ~SS_ONSTACK;
+    }
+    mt__sys(SYS_sigaltstack, to->has_signal_stack ? &to->signal_stack : &own.signal_stack, NULL);
+}
+
+static void swap(struct mt__hub *hub, const struct mt__coro *next)
+{
+    struct mt__storage *from = hub->storage ? hub->storage : &own, *to = next->storage ? next->storage : &own;
+
+    if (is_changed() && refresh())
+        out_of_memory();
+    if (layout->count) {
+        copy_out(from);
+        copy_in(to);
+    }
+    change_signal_stack(from, to);
+    hub->storage = next->storage;
+}
+
+/* -- Life ---------------------------------------------------------------------------------------------------------- */
+
+/* The layout as it is now: 0 or -ENOMEM. */
+static int look(void)
+{
+    if (layout && !is_changed() && layout->changes == mt__modules_changes())
+        return 0;
+    return refresh();
+}
+
+int mt__storage_make(struct mt__storage *storage)
+{
+    int error = look();
+
+    if (error || (!layout->count && !is_expected))
+        return error;
+    error = lay_out(storage, NULL, layout);
+    if (!error)
+        take_next(storage, layout);
+    return error;
+}
+
+void mt__storage_free(struct mt__storage *storage)
+{
+    free(storage->contents);
+    *storage = (struct mt__storage){0};
+}
+
+/* Room for it may be there; or not, as nothing was, when it was made. */
+static void attach(struct mt__storage *storage)
+{
+    if (storage->contents && storage->size == layout->size)
+        memcpy(storage->contents, layout->image, layout->size);
+    else if (lay_out(storage, NULL, layout))
+        out_of_memory();
+    else
+        take_next(storage, layout);
+    mt__hub->current->storage = mt__hub->storage = storage;
+}
+
+void mt__storage_begin(struct mt__storage *storage)
+{
+    if (look())
+        out_of_memory();
+    if (!layout->count && !is_expected)
+        return;
+    attach(storage);
+    copy_out(&own);
+    copy_in(storage);
+}
+
+int mt__storage_signal_stack(struct mt__storage *storage, const stack_t *stack)
+{
+    int has = !(stack->ss_flags & SS_DISABLE), result;
+    stack_t kernels;
+
+    if (!has && !storage->has_signal_stack)
+        return 0;
+    mt__sys(SYS_sigaltstack, NULL, &kernels);
+    result = (int)mt__sys(SYS_sigaltstack, has ? stack : &own.signal_stack, NULL);
+    if (result)
+        return result;
+    if (mt__hub->storage != storage)
+        attach(storage); /* there were no variables */
+    if (has && !storage->has_signal_stack) {
+        own.signal_stack = kernels;
+        own.signal_stack.ss_flags &= ~SS_ONSTACK;
+    }
+    storage->signal_stack = *stack;
+    storage->has_signal_stack = has;
+    return 0;
+}
+
+void mt__storage_end(struct mt__storage *storage)
+{
+    if (mt__hub->storage == storage) {
+        if (is_changed() && refresh())
+            out_of_memory();
+        copy_in(&own);
+        change_signal_stack(storage, &own);
+        mt__hub->current->storage = mt__hub->storage = NULL;
+    }
+    mt__storage_free(storage);
+}
+
+/* Those that are there and have none, as there was nothing, are given theirs. */
+static void attach_living(struct mt__hub *hub)
+{
+    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living) {
+        struct mt__pthread *thread = coro->pthread;
+        if (!thread || !thread->unwinds || coro->storage)
+            continue;
+        if (lay_out(&thread->storage, NULL, layout))
+            out_of_memory();
+        take_next(&thread->storage, layout);
+        coro->storage = &thread->storage;
+        if (coro == hub->current)
+            hub->storage = coro->storage;
+    }
+}
+
+void mt__storage_expect(void)
+{
+    __atomic_store_n(&is_expected, 1, __ATOMIC_RELEASE);
+    if (mt__hub && layout && !layout->count)
+        attach_living(mt__hub);
+}
+
+void mt__storage_forget(void)
+{
+    mt__storage_free(&own);
+    free_layout(layout);
+    layout = NULL;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    mt__storage_swap = swap;
+}
