@@ -23,6 +23,7 @@ struct symbols {
     const uint32_t *hash; /* DT_GNU_HASH */
     const ElfW(Sym) * table;
     const char *names;
+    size_t names_size;
 };
 
 /* The dynamic linker has made addresses of these, but for modules that it has not mapped. */
@@ -46,6 +47,8 @@ static int find_symbols(const struct dl_phdr_info *info, struct symbols *symbols
                 symbols->table = address_of(info, entry);
             else if (entry->d_tag == DT_STRTAB)
                 symbols->names = address_of(info, entry);
+            else if (entry->d_tag == DT_STRSZ)
+                symbols->names_size = entry->d_un.d_val;
     }
     return symbols->hash && symbols->table && symbols->names;
 }
@@ -193,6 +196,25 @@ static int is_go(const struct dl_phdr_info *info)
     return 0;
 }
 
+/* Its channels tell threads apart by the address of a variable of theirs, as crates do that it is used with. It is
+ * linked into what uses it, without symbols: but it has destructors of such variables registered, and the places of its
+ * sources for messages. */
+static int is_rust(const struct dl_phdr_info *info, const struct symbols *symbols)
+{
+    static const char registers[] = "__cxa_thread_atexit_impl", place[] = "library/std/src/";
+
+    if (!info->dlpi_tls_modid || defines(symbols, registers) || defines(symbols, "__cxa_thread_atexit") ||
+        !memmem(symbols->names, symbols->names_size, registers, sizeof registers))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        if (header->p_type == PT_LOAD && header->p_flags & PF_R && !(header->p_flags & PF_W) &&
+            memmem((const char *)(info->dlpi_addr + header->p_vaddr), header->p_filesz, place, sizeof place - 1))
+            return 1;
+    }
+    return 0;
+}
+
 /* What it has; NULL: nothing. */
 static const char *find_runtime(const struct dl_phdr_info *info)
 {
@@ -205,7 +227,7 @@ static const char *find_runtime(const struct dl_phdr_info *info)
     for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)
         if (defines(&symbols, runtimes[i]))
             return runtimes[i];
-    return NULL;
+    return is_rust(info, &symbols) ? "Rust's library" : NULL;
 }
 
 struct search {
