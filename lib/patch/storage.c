@@ -62,7 +62,7 @@ static const struct block *vector(void)
     return *(const struct block *const *)(mt__arch_thread_pointer() + MT__ARCH_DTV_OFFSET);
 }
 
-static const void *entry_of(size_t id)
+const void *mt__storage_entry(size_t id)
 {
     const struct block *blocks = vector();
 
@@ -101,7 +101,8 @@ static void find_block(struct mt__module *module)
     int is_there;
 
     mt__mini_acquire(&known.guard);
-    is_there = module->block || entry_of(module->id) == (const void *)-1; /* -1: in the vector, and not used yet */
+    is_there =
+        module->block || mt__storage_entry(module->id) == (const void *)-1; /* -1: in the vector, and not used yet */
     if (is_there)
         make_known(module);
     else

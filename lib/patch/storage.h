@@ -18,12 +18,14 @@
 
 #include <signal.h>
 
-#define MT__STORAGE_MOST (16 * 1024) /* bytes that a switch may have to copy, twice; a thread that has more is one */
+/* Bytes that a switch may have to copy, twice: who has more has the kernel's threads. With so much a switch took 0.35
+ * us, with 4 KiB 0.13 us and with none 0.03 us, where the kernel's takes 1.2 us. */
+#define MT__STORAGE_MOST (16 * 1024)
 
 struct mt__storage {
     char *contents; /* while it is not in place; NULL: none */
     size_t size;
-    char *next; /* while all are laid out anew */
+    char *next;           /* while all are laid out anew */
     stack_t signal_stack; /* if has_signal_stack: what sigaltstack was told */
     int has_signal_stack;
 };
@@ -42,6 +44,9 @@ int mt__storage_signal_stack(struct mt__storage *storage, const stack_t *stack);
 
 /* From now on all are: the program is about to load what may have variables of threads. */
 void mt__storage_expect(void);
+
+/* The dynamic linker's entry for a module in the vector of this thread. */
+const void *mt__storage_entry(size_t id);
 
 /* What this thread keeps of it: it ends. */
 void mt__storage_forget(void);
