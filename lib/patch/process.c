@@ -22,35 +22,72 @@
 
 #define NOT_ENDS (WUNTRACED | WCONTINUED | __WNOTHREAD)
 
-/* 0: it has ended, or there is none; 1: this is no way to wait for it; or -errno. */
-static int wait_for_end(pid_t pid, enum mt__name_number number)
-{
-    int fd = mt__own(mt__sys(SYS_pidfd_open, pid, 0));
-    int result;
+/* The end of one child. A descriptor of it tells of nothing else, but who traces a child is told of its stops, asked
+ * for or not, and the child may ask to be traced at any moment. So it is looked at again and again, ever more seldom; a
+ * process that has met such a stop waits off the hub from then on. */
+struct end {
+    int fd; /* of the child; < 0: this is no way to wait for it */
+    mt_deadline pause;
+    int has_come;
+};
 
-    if (fd < 0)
-        return 1;
-    result = mt__patch_wait_fd(fd, POLLIN, 0, MT_FOREVER, mt__names[number].name);
-    mt__own_close(fd);
+#define SHORTEST MT_MS(1)
+#define LONGEST  MT_SEC(1)
+
+static int traces;
+
+/* 0: it is to be asked for; or -errno. */
+static int wait_for_end(struct end *end, enum mt__name_number number)
+{
+    int result = mt__patch_wait_fd(end->fd, POLLIN, 0, mt_after(end->pause), mt__names[number].name);
+
+    end->has_come = !result;
+    end->pause = end->pause * 2 < LONGEST ? end->pause * 2 : LONGEST;
+    return result == -ETIME ? 0 : result;
+}
+
+static int can_wait_for(const struct end *end)
+{
+    return end->fd >= 0 && !end->has_come && !__atomic_load_n(&traces, __ATOMIC_RELAXED);
+}
+
+static void met_stop(void)
+{
+    __atomic_store_n(&traces, 1, __ATOMIC_RELAXED);
+}
+
+static struct end end_of(pid_t pid)
+{
+    return (struct end){.fd = mt__own(mt__sys(SYS_pidfd_open, pid, 0)), .pause = SHORTEST};
+}
+
+static long wait_for_one(enum mt__name_number number, pid_t pid, int *status, int options, struct rusage *usage)
+{
+    struct end end = end_of(pid);
+    long result = 0;
+    int what = 0;
+
+    while (!result && can_wait_for(&end)) {
+        result = wait_for_end(&end, number);
+        if (!result)
+            result = mt__sys(SYS_wait4, pid, &what, options | WNOHANG, usage);
+    }
+    if (end.fd >= 0)
+        mt__own_close(end.fd);
+    if (result > 0 && WIFSTOPPED(what))
+        met_stop();
+    if (result > 0 && status)
+        *status = what;
     return result;
 }
 
 static long wait_in_hub(enum mt__name_number number, pid_t pid, int *status, int options, struct rusage *usage)
 {
     long result = mt__sys(SYS_wait4, pid, status, options | WNOHANG, usage);
-    int error;
 
-    if (result)
-        return result;
-    if (pid > 0 && !(options & NOT_ENDS)) {
-        error = wait_for_end(pid, number);
-        if (error < 0)
-            return error;
-        result = error ? 0 : mt__sys(SYS_wait4, pid, status, options | WNOHANG, usage);
-        if (result)
-            return result;
-    }
-    return mt__off_hub_int(wait4, pid, (long)status, options, (long)usage);
+    if (!result && pid > 0 && !(options & NOT_ENDS))
+        result = wait_for_one(number, pid, status, options, usage);
+    return result ? result : mt__off_hub_int(wait4, pid, (long)status, options, (long)usage);
 }
 
 static pid_t wait_for(enum mt__name_number number, pid_t pid, int *status, int options, struct rusage *usage)
@@ -96,22 +133,37 @@ MT__PATCHED pid_t wait3(int *status, int options, struct rusage *usage)
     return wait_for(MT__N_wait3, -1, status, options, usage);
 }
 
+static int is_there(idtype_t type, id_t id, int options, siginfo_t *seen)
+{
+    seen->si_pid = 0;
+    return mt__libc(waitid)(type, id, seen, options | WNOHANG | WNOWAIT) ? -errno : seen->si_pid != 0;
+}
+
 /* P_PIDFD is 3, and older headers lack it. */
+static struct end end_of_id(idtype_t type, id_t id)
+{
+    return type == P_PID ? end_of((pid_t)id) : (struct end){.fd = (int)type == 3 ? (int)id : -1, .pause = SHORTEST};
+}
+
 static int waitid_in_hub(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-    siginfo_t seen = {.si_pid = 0};
-    long result = 0;
+    struct end end = {.fd = -1};
+    siginfo_t seen;
+    int result = is_there(type, id, options, &seen);
 
-    if (mt__libc(waitid)(type, id, &seen, options | WNOHANG | WNOWAIT))
-        return -errno;
-    if (!seen.si_pid && options & WEXITED && !(options & (WSTOPPED | WCONTINUED))) {
-        if (type == P_PID)
-            result = wait_for_end((pid_t)id, MT__N_waitid);
-        else if ((int)type == 3)
-            result = mt__patch_wait_fd((int)id, POLLIN, 0, MT_FOREVER, "waitid");
-        if (result < 0)
-            return (int)result;
+    if (!result && options & WEXITED && !(options & (WSTOPPED | WCONTINUED)))
+        end = end_of_id(type, id);
+    while (!result && can_wait_for(&end)) {
+        result = wait_for_end(&end, MT__N_waitid);
+        if (!result)
+            result = is_there(type, id, options, &seen);
     }
+    if (end.fd >= 0 && type == P_PID)
+        mt__own_close(end.fd);
+    if (result < 0)
+        return result;
+    if (result && end.fd >= 0 && (seen.si_code == CLD_TRAPPED || seen.si_code == CLD_STOPPED))
+        met_stop();
     return (int)mt__off_hub_int(waitid, (long)type, (long)id, (long)info, options);
 }
 
@@ -119,7 +171,8 @@ MT__PATCHED int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
     struct mt__patch_call call;
 
-    if (!mt__patched(PROCESS) || options & (WNOHANG | __WNOTHREAD))
+    if (!mt__patched(PROCESS) || options & (WNOHANG | __WNOTHREAD) ||
+        ((int)type == 3 && mt__fd_is_nonblocking((int)id)))
         return mt__libc(waitid)(type, id, info, options);
     call = mt__patch_begin();
     return (int)mt__patch_end(call, waitid_in_hub(type, id, info, options));

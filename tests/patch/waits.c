@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -266,6 +267,31 @@ static void told_status(int status)
         WTERMSIG(status));
 }
 
+/* Who traces is told of stops that it did not ask for, of a child that begins to be traced while it is waited for, too.
+ */
+static void traced(void)
+{
+    siginfo_t info;
+    int status = 0;
+    pid_t pid = fork();
+
+    if (!pid) {
+        usleep(20000);
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGUSR1);
+        raise(SIGUSR2);
+        _exit(8);
+    }
+    say("  it: %d\n", waitpid(pid, &status, 0) == pid);
+    say("  stopped %d\n", WIFSTOPPED(status) && WSTOPSIG(status) == SIGUSR1);
+    ptrace(PTRACE_CONT, pid, NULL, NULL);
+    TELL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+    say("  code %d status %d it %d\n", info.si_code, info.si_status, info.si_pid == pid);
+    kill(pid, SIGKILL);
+    say("  it: %d\n", waitpid(pid, &status, 0) == pid);
+    told_status(status);
+}
+
 static void children(void)
 {
     struct rusage usage = {.ru_maxrss = -1};
@@ -311,6 +337,7 @@ static void children(void)
     kill(pid, SIGKILL);
     say("  it: %d\n", waitpid(pid, &status, 0) == pid);
     told_status(status);
+    traced();
 }
 
 static void shells(void)
