@@ -329,7 +329,7 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_connections_LDFLAGS = $(PATCH_LINK)
 %C%_patch_connections_LDADD = $(PATCH_LIBS)
 %C%_patch_coop_SOURCES = %D%/patch/coop.c %D%/patch/coop.h %D%/patch/coop-end.c %D%/patch/coop-off.c %D%/patch/coop-signal.c \
-	%D%/patch/coop-switch.c %D%/patch/coop-talk.c
+	%D%/patch/coop-stderr.c %D%/patch/coop-switch.c %D%/patch/coop-talk.c
 %C%_patch_coop_LDFLAGS = $(PATCH_LINK)
 %C%_patch_coop_LDADD = $(PATCH_LIBS)
 %C%_patch_creates_SOURCES = %D%/patch/creates.c

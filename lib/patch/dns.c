@@ -3,13 +3,10 @@
  * Names: libc's resolver, off the hub, with all that it says: which error (EAI_...), h_errno and errno. The calls that
  * answer in memory of their own do so in memory of the coroutine's, so that one does not overwrite another's answer.
  */
-#include "patch/fd.h"
+#include "patch/answer.h"
 #include "patch/undeclared.h"
 
 #include <arpa/inet.h>
-#include <linuxmt/local.h>
-#include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What an off-hub call leaves in the resolver's h_errno, which is the thread's. */
@@ -152,63 +149,24 @@ MT__PATCHED int gethostbyaddr_r(const void *restrict address, socklen_t length, 
 
 /* -- Answers in memory of their own ------------------------------------------------------------------------------- */
 
-struct answer {
-    struct hostent entry;
-    char *buffer;
-    size_t size;
-};
-
-static void free_answer(void *arg)
-{
-    struct answer *answer = arg;
-
-    free(answer->buffer);
-    free(answer);
-}
-
-static struct mt_local answers = MT_LOCAL_INIT(free_answer);
-
-static struct answer *answer_of_task(void)
-{
-    struct answer *answer = mt_local_get(&answers);
-
-    if (answer || !(answer = mt__alloc(sizeof *answer)))
-        return answer;
-    if (mt_local_set(&answers, answer)) {
-        free(answer);
-        return NULL;
-    }
-    return answer;
-}
-
-static int grow(struct answer *answer)
-{
-    size_t size = answer->size ? answer->size * 2 : 1024;
-    char *buffer = realloc(answer->buffer, size);
-
-    if (!buffer)
-        return -ENOMEM;
-    answer->buffer = buffer;
-    answer->size = size;
-    return 0;
-}
+static struct mt_local answers = MT__ANSWERS;
 
 static struct hostent *find_for_task(struct host *host)
 {
-    struct answer *answer = answer_of_task();
+    struct mt__answer *answer = mt__answer(&answers);
     struct hostent *found = NULL;
     int result = ERANGE, herror = NETDB_INTERNAL;
 
-    if (!answer || (!answer->buffer && grow(answer)))
+    if (!answer)
         return NULL;
     do {
-        host->entry = &answer->entry;
+        host->entry = &answer->entry.hostent;
         host->buffer = answer->buffer;
         host->size = answer->size;
         host->result = &found;
         host->herror = &herror;
         result = find_host(host);
-    } while (result == ERANGE && !grow(answer));
+    } while (result == ERANGE && mt__answer_grow(answer));
     if (!found)
         h_errno = herror;
     return found;

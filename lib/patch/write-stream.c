@@ -65,18 +65,6 @@ MT__PATCHED int puts(const char *text)
     return (int)write_stream(MT__N_puts, stdout, strlen(text) + 1, 0, EOF, (const long[6]){(long)text});
 }
 
-MT__PATCHED void perror(const char *text)
-{
-    int error = errno;
-
-    if (!mt__patched(STDIO)) {
-        mt__libc(perror)(text);
-        return;
-    }
-    dprintf(STDERR_FILENO, "%s%s%s\n", text ? text : "", text && *text ? ": " : "", strerror(error));
-    errno = error;
-}
-
 #undef putc
 #undef putc_unlocked
 #define FPUTC(name)                                                                                     \

@@ -39,7 +39,7 @@ void all_classes(void)
     CHECK(mt_patch((unsigned)MT_PATCH_ALL & ~(unsigned)(MT_PATCH_THREAD | MT_PATCH_LOCK)) == 0);
 }
 
-static const struct coop_test *const parts[] = {switch_tests, talk_tests, end_tests, off_tests, signal_tests};
+static const struct coop_test *const parts[] = {switch_tests, talk_tests, end_tests, off_tests, signal_tests, stderr_tests};
 #define PARTS (sizeof parts / sizeof *parts)
 
 static void run_test(const struct coop_test *test, int number)

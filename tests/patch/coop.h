@@ -43,7 +43,7 @@ struct coop_test {
 };
 
 /* What each part has, up to one without a name. */
-extern const struct coop_test switch_tests[], talk_tests[], end_tests[], off_tests[], signal_tests[];
+extern const struct coop_test switch_tests[], talk_tests[], end_tests[], off_tests[], signal_tests[], stderr_tests[];
 
 /* In a coroutine: a call that cannot wait in the hub. */
 int coop_passes(void *arg);
