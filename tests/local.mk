@@ -468,9 +468,8 @@ endif
 %C%_live_json_get_LDADD = $(JANSSON_LIBS)
 # end of live: mtrace record
 
-# With make -j the live tests, which measure time, come last and one after another. Only what is to be run anyway is waited for.
+# With make -j the live tests, which mostly wait, run one after another, beside the others. Only what is to be run anyway is waited for.
 LIVE_LOGS = $(filter %D%/live/%,$(TEST_LOGS))
-$(LIVE_LOGS): | $(filter-out %D%/live/%,$(TEST_LOGS))
 %D%/live/doctor.log: | $(filter %D%/live/deadlock.log,$(LIVE_LOGS))
 %D%/live/record.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log,$(LIVE_LOGS))
 %D%/live/locks.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log,$(LIVE_LOGS))

@@ -147,6 +147,8 @@ static int lose_a_wake_up(void *unused)
 {
     mt_sleep(MT_MS(NAP_MS));
     __atomic_store_n(&never.word, 1, __ATOMIC_RELEASE);
+    puts("ready");
+    fflush(stdout);
     return mt_sleep(MT_SEC(600));
 }
 
@@ -213,9 +215,6 @@ static int run_lost(void)
     go(wait_on_descriptor, "reader");
     go(sleep_long, "sleeper");
     go(lose_a_wake_up, "careless");
-    mt_sleep(MT_MS(1));
-    puts("ready");
-    fflush(stdout);
     return join_all();
 }
 

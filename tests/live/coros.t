@@ -74,7 +74,6 @@ for loop in uring epoll; do
     ok $? "$loop: and for how long, and who had to wait meanwhile"
 
     start "$live/coros-mt" lost
-    sleep 0.3
     trace_pid coros -d 0.3
     [ "$(get coroutines/#)" = 5 ] && [ "$(get ${coro}eternal/waits_for)" = 'event "never"' ] && [ "$(get ${coro}sleeper/waits_for)" = sleep ] &&
         get ${coro}reader/waits_for | grep -q '^fd [0-9]' && get ${coro}eternal/place | grep -q '^coros-mt.c:[0-9]' &&

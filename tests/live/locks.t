@@ -29,7 +29,7 @@ kinds=
 for kind in lock rwlock condition semaphore event latch barrier join sleep; do
     count=$("$live/json-get" "$work/report" primitives/kind=$kind/count)
     time=$("$live/json-get" "$work/report" primitives/kind=$kind/time)
-    [ "${time:-0}" -ge 85000000 ] && [ "${time:-0}" -le 900000000 ] || kinds="$kinds $kind:$count:$time"
+    [ "${time:-0}" -ge 150000000 ] && [ "${time:-0}" -le 2000000000 ] || kinds="$kinds $kind:$count:$time"
 done
 out="wrong:$kinds"
 [ -z "$kinds" ]
@@ -37,11 +37,11 @@ ok $? "waits of liblinuxmt by kind"
 counter=locks/name=counter
 out="$("$live/json-get" "$work/report" $counter/count) waits, longest $("$live/json-get" "$work/report" $counter/max), $(
     "$live/json-get" "$work/report" $counter/holders/0/name)"
-[ "$("$live/json-get" "$work/report" $counter/count)" = 1 ] && [ "$("$live/json-get" "$work/report" $counter/max)" -ge 85000000 ] &&
+[ "$("$live/json-get" "$work/report" $counter/count)" = 1 ] && [ "$("$live/json-get" "$work/report" $counter/max)" -ge 150000000 ] &&
     [ "$("$live/json-get" "$work/report" $counter/times/count)" = 1 ]
 ok $? "a wait for a lock of liblinuxmt is one wait"
 [ "$("$live/json-get" "$work/report" locks/name=table/kind)" = rwlock ] && [ "$("$live/json-get" "$work/report" locks/name=table/owned)" = true ] &&
-    [ "$("$live/json-get" "$work/report" locks/name=table/holders/0/time)" -ge 85000000 ]
+    [ "$("$live/json-get" "$work/report" locks/name=table/holders/0/time)" -ge 150000000 ]
 ok $? "liblinuxmt's read-write lock has its writer"
 run "$mtrace" locks -o - -- "$live/waits-mt" latch
 has "time waited by kind of primitive" "latch \"all in\""

@@ -13,7 +13,7 @@
 
 #define CAPACITY 4
 #define SIZE     32
-#define PAUSE_US 4000
+#define PAUSE_US 10000
 
 static struct mt_queue *queue;
 

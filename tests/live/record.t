@@ -35,7 +35,7 @@ expect()
     ok $? "$1 is a wait for $2"
 }
 
-expect mutex lock 540 1500
+expect mutex lock 540 2000
 [ "$(get waits/reason=lock/holders/0/name)" = holder ]
 ok $? "the mutex has its owner"
 case $(get verdict) in
@@ -53,25 +53,25 @@ case $(get wakers/waker=holder/place) in
 esac
 ok $? "who woke them has a place"
 
-expect pi lock 540 1500
+expect pi lock 540 2000
 [ "$(get waits/reason=lock/holders/0/name)" = holder ]
 ok $? "a priority inheritance mutex has its owner"
-expect robust lock 540 1500
+expect robust lock 540 2000
 [ "$(get waits/reason=lock/holders/0/name)" = holder ]
 ok $? "a robust mutex has its owner"
-expect timedlock lock 180 500
-expect shared lock 180 500
+expect timedlock lock 150 1000
+expect shared lock 150 1000
 [ "$(get waits/reason=lock/holders/0/name)" = holder ]
 ok $? "a mutex in shared memory has its owner, who is another process"
 
-# Three holders one after another, 200 ms each; the others queue up 20 ms apart. All together wait 180 + 360 + 540 ms: of that 480
-# while first holds it, 400 while second does, 200 while third does.
+# Three holders one after another, 200 ms each from when all wait: of what these wait together 600 ms are while first holds it, 400 while
+# second does, 200 while third does.
 record "$live/waits" relay
 relay=locks/what=arranged_lock/holders
 out="$(get $relay/0/name) $(get $relay/0/time), $(get $relay/1/name) $(get $relay/1/time), $(get $relay/2/name) $(get $relay/2/time);
 $(get verdict)"
-between 400 900 "$(get $relay/name=first/time)" && between 340 800 "$(get $relay/name=second/time)" &&
-    between 150 400 "$(get $relay/name=third/time)"
+between 540 1200 "$(get $relay/name=first/time)" && between 360 800 "$(get $relay/name=second/time)" &&
+    between 180 400 "$(get $relay/name=third/time)"
 ok $? "a lock that changes hands in a wait: each holder has its part of the time"
 [ "$(get $relay/name=first/count)" = 3 ] && [ "$(get $relay/name=first/released)" = 1 ] && [ "$(get $relay/name=second/released)" = 1 ] &&
     [ "$(get $relay/name=third/released)" = 1 ]
@@ -88,11 +88,11 @@ out=$(sed -n '/^worst waits/,/^idle/p' "$work/text")
 [ "$(printf '%s\n' "$out" | grep -c '; in all waits for it held by waits')" = 2 ] && ! has "of that time"
 ok $? "a lock that is waited for at two places: no row claims holders of its own"
 
-expect rwlock lock 180 500
+expect rwlock lock 150 1000
 between 360 1000 "$(get locks/what=arranged_rwlock/time)" && [ "$(get waits/reason=lock/holders/0/name)" = holder ] && [ "$(get waits/reason=lock/kind)" = rwlock ] &&
     [ "$(get "waits/what=rwlock arranged_rwlock/class")" = blocked ] && [ "$(get "waits/reason=lock/what")" = "rwlock arranged_rwlock" ]
 ok $? "a read-write lock has its writer, and its name"
-expect readers lock 180 500
+expect readers lock 150 1000
 [ "$(get waits/reason=lock/kind)" = rwlock ]
 ok $? "a writer that waits for readers waits for a read-write lock"
 record "$live/waits" two-readers
@@ -101,27 +101,27 @@ out="$(get verdict)"
 ok $? "readers are not told from each other: the last one to leave is not taken for the holder"
 has "waiting for rwlock arranged_rwlock, held by readers "
 ok $? "and the verdict says so"
-expect cond futex 180 500
+expect cond futex 150 1000
 [ "$(get waits/reason=futex/what)" = "condition arranged_cond" ]
 ok $? "a condition has its own name, not that of a word in it"
-expect sem futex 180 500
+expect sem futex 150 1000
 for use in "semlock blocked" "semwork idle"; do
     record "$live/waits" "${use% *}"
     [ "$(get waits/kind=semaphore/class)" = "${use#* }" ] && [ "$(get waits/kind=semaphore/tasks/#)" -ge 2 ]
     ok $? "a semaphore that is used so is ${use#* }: ${use% *}"
 done
-expect join futex 180 500
-expect waitv futex 180 500
-expect futex2 futex 180 500
-expect requeue futex 180 500
-expect pipe pipe 180 500
-expect socket socket 180 500
-expect event event 180 500
-expect accept accept 180 500
-expect poll poll 180 500
-expect epoll poll 180 500
-expect child child 180 500
-expect sleep sleep 180 500
+expect join futex 150 1000
+expect waitv futex 150 1000
+expect futex2 futex 150 1000
+expect requeue futex 150 1000
+expect pipe pipe 150 1000
+expect socket socket 150 1000
+expect event event 150 1000
+expect accept accept 150 1000
+expect poll poll 150 1000
+expect epoll poll 150 1000
+expect child child 150 1000
+expect sleep sleep 150 1000
 [ "$(get waits/0/waker)" = "timer or device" ]
 ok $? "a timer wakes a sleeper"
 # Also where the kernel hides who wakes a task and that it gets the CPU.
@@ -143,7 +143,7 @@ start "$live/waits" forever
 run "$mtrace" --json -d 0.5 -p "$pid"
 printf '%s\n' "$out" >"$work/report"
 seen=$(get waits/reason=lock/time)
-[ "$status" -eq 0 ] && between 1300 2200 "$seen" && [ "$(get waits/reason=lock/unfinished)" = 3 ] &&
+[ "$status" -eq 0 ] && between 1300 9999 "$seen" && [ "$seen" -le $((3 * $(get duration))) ] && [ "$(get waits/reason=lock/unfinished)" = 3 ] &&
     [ "$(get waits/reason=lock/holders/0/name)" = holder ]
 ok $? "waits that do not end are counted, with their owner"
 run "$mtrace" -d 0.2 -p "$pid"
@@ -268,7 +268,7 @@ ok $? "a run of a few milliseconds is said to be too short"
 record sh -c 'sh -c "sleep 0.2; exit 3"; exit $?'
 [ "$status" -eq 3 ]
 ok $? "exits as the command did"
-between 180 500 "$(get waits/reason=sleep/time)"
+between 180 1000 "$(get waits/reason=sleep/time)"
 ok $? "follows forks and execs"
 [ "$(get tasks/#)" -ge 2 ]
 ok $? "lists the processes"

@@ -83,7 +83,7 @@ static void wait_gone(void)
     check(pthread_create(&thread, NULL, take_and_end, NULL), "pthread_create");
     pthread_join(thread, NULL);
     check(pthread_create(&thread, NULL, wait_for_lock, &arranged_lock), "pthread_create");
-    pass_time(100);
+    await_asleep(1, 0);
     puts("ready");
     fflush(stdout);
     pthread_join(thread, NULL);
@@ -104,7 +104,7 @@ static void wait_ends(void)
     pass_time(WAIT_MS / 4);
     check(pthread_create(&waiter, NULL, wait_for_lock, &arranged_lock), "pthread_create");
     pthread_join(owner, NULL);
-    pass_time(WAIT_MS);
+    await_asleep(1, 0);
     puts("ready");
     fflush(stdout);
     pthread_join(waiter, NULL);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAIT_MS 100
+#define WAIT_MS 200
 
 static struct mt_lock lock = MT_LOCK_INIT_NAMED("counter");
 static struct mt_lock guard = MT_LOCK_INIT_NAMED("guard");

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -30,6 +31,7 @@ static void hold_against_others(pthread_mutex_t *lock)
     check(pthread_mutex_lock(lock), "pthread_mutex_lock");
     for (int i = 0; i < WAITERS; i++)
         check(pthread_create(&threads[i], NULL, wait_for_lock, lock), "pthread_create");
+    await_asleep(WAITERS, 0);
     pass_time(WAIT_MS);
     check(pthread_mutex_unlock(lock), "pthread_mutex_unlock");
     for (int i = 0; i < WAITERS; i++)
@@ -57,6 +59,7 @@ static void wait_places(void)
     for (int i = 0; i < 2; i++) {
         check(pthread_mutex_lock(&arranged_lock), "pthread_mutex_lock");
         check(pthread_create(&thread, NULL, places[i], &arranged_lock), "pthread_create");
+        await_asleep(1, 0);
         pass_time(WAIT_MS);
         check(pthread_mutex_unlock(&arranged_lock), "pthread_mutex_unlock");
         pthread_join(thread, NULL);
@@ -64,10 +67,15 @@ static void wait_places(void)
 }
 
 /* Three hold the lock one after another, each for WAIT_MS, while "waiter" waits through all of that. */
+static int everybody_waits[2]; /* a pipe that "first" reads until they do */
+
 static void *hold_in_turn(void *name)
 {
+    char byte;
     prctl(PR_SET_NAME, name);
     check(pthread_mutex_lock(&arranged_lock), "pthread_mutex_lock");
+    if (!strcmp(name, "first"))
+        check(read(everybody_waits[0], &byte, 1) != 1, "read");
     pass_time(WAIT_MS);
     check(pthread_mutex_unlock(&arranged_lock), "pthread_mutex_unlock");
     return NULL;
@@ -77,11 +85,14 @@ static void wait_relay(void)
 {
     static const char *const names[] = {"first", "second", "third"};
     pthread_t threads[4];
+    check(pipe(everybody_waits), "pipe");
     for (int i = 0; i < 3; i++) {
         check(pthread_create(&threads[i], NULL, hold_in_turn, (void *)names[i]), "pthread_create");
-        pass_time(WAIT_MS / 10);
+        await_asleep(i + 1, 0);
     }
     check(pthread_create(&threads[3], NULL, wait_for_lock, &arranged_lock), "pthread_create");
+    await_asleep(4, 0);
+    check(write(everybody_waits[1], "", 1) != 1, "write");
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
 }
@@ -132,10 +143,12 @@ static void wait_shared(void)
     check(lock == MAP_FAILED || pthread_mutex_init(lock, &attr), "mmap");
     prctl(PR_SET_NAME, "holder");
     pthread_mutex_lock(lock);
-    if (fork() == 0) {
+    pid_t child = fork();
+    if (child == 0) {
         wait_for_lock(lock);
         _exit(0);
     }
+    await_asleep(1, child);
     pass_time(WAIT_MS);
     pthread_mutex_unlock(lock);
     wait(NULL);

@@ -25,13 +25,14 @@ static void *write_table(void *unused)
     return NULL;
 }
 
-/* The main thread holds the table while a reader and a writer want it. */
-static void hold_table(void)
+/* The main thread holds the table while a reader and a writer want it, of whom so many have to wait. */
+static void hold_table(int waiters)
 {
     pthread_t reader, writer;
     prctl(PR_SET_NAME, "holder");
     check(pthread_create(&reader, NULL, read_table, NULL), "pthread_create");
     check(pthread_create(&writer, NULL, write_table, NULL), "pthread_create");
+    await_asleep(waiters, 0);
     pass_time(WAIT_MS);
     pthread_rwlock_unlock(&arranged_rwlock);
     pthread_join(reader, NULL);
@@ -41,14 +42,14 @@ static void hold_table(void)
 static void wait_rwlock(void)
 {
     check(pthread_rwlock_wrlock(&arranged_rwlock), "pthread_rwlock_wrlock");
-    hold_table();
+    hold_table(2);
 }
 
 /* Read: only the writer has to wait, and which reader it is for is recorded nowhere. */
 static void wait_readers(void)
 {
     check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
-    hold_table();
+    hold_table(1);
 }
 
 /* Two readers, of whom the one that comes last and reads but for a moment is the last to leave. */

@@ -65,7 +65,7 @@ static void wait_forever(void)
     pthread_mutex_lock(&arranged_lock);
     for (int i = 0; i < WAITERS; i++)
         check(pthread_create(&thread, NULL, wait_for_lock, &arranged_lock), "pthread_create");
-    pass_time(100);
+    await_asleep(WAITERS, 0);
     puts("ready");
     fflush(stdout);
     for (;;)

@@ -4,6 +4,7 @@
  */
 #include "waits.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,35 @@ void pass_time(int ms)
     struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
     while (nanosleep(&left, &left) && errno == EINTR)
         continue;
+}
+
+/* By the letter behind the name in /proc/PID/task/TID/stat. */
+static int is_asleep(const char *tasks, const char *tid)
+{
+    char path[512], text[512] = "";
+    snprintf(path, sizeof path, "%s/%s/stat", tasks, tid);
+    FILE *file = fopen(path, "r");
+    char *end = file && fgets(text, sizeof text, file) ? strrchr(text, ')') : NULL;
+    if (file)
+        fclose(file);
+    return end && !strncmp(end, ") S", 3);
+}
+
+void await_asleep(int threads, pid_t process)
+{
+    char tasks[64] = "/proc/self/task";
+    if (process)
+        snprintf(tasks, sizeof tasks, "/proc/%d/task", (int)process);
+    for (int asleep = 0; asleep < threads;) {
+        DIR *folder = opendir(tasks);
+        asleep = 0;
+        for (struct dirent *entry; folder && (entry = readdir(folder));)
+            asleep += is_asleep(tasks, entry->d_name);
+        if (folder)
+            closedir(folder);
+        if (asleep < threads)
+            pass_time(1);
+    }
 }
 
 struct timespec after(clockid_t clock, int ms)

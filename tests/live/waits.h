@@ -7,6 +7,7 @@
 #define WAITS_H
 
 #include <pthread.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define WAIT_MS 200
@@ -21,6 +22,8 @@ extern const struct waits_kind waits_mutex[], waits_rwlock[], waits_sem[], waits
     waits_time[];
 
 void pass_time(int ms);
+/* Returns when so many threads sleep, of the process's or, if it is not 0, of that process's. The caller is awake. */
+void await_asleep(int threads, pid_t process);
 struct timespec after(clockid_t clock, int ms);
 /* The mutex of most of them, and a thread's body that takes it once. */
 extern pthread_mutex_t arranged_lock;
