@@ -122,7 +122,7 @@ expect poll poll 150 1000
 expect epoll poll 150 1000
 expect child child 150 1000
 expect sleep sleep 150 1000
-[ "$(get waits/0/waker)" = "timer or device" ]
+[ "$(get waits/reason=sleep/waker)" = "timer or device" ]
 ok $? "a timer wakes a sleeper"
 # Also where the kernel hides who wakes a task and that it gets the CPU.
 record "$live/waits" sleeps
