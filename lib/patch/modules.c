@@ -288,3 +288,8 @@ int mt__modules_refuse(void)
     mt__mini_release(&guard);
     return found.why[0] != 0;
 }
+
+void mt__modules_forked(void)
+{
+    guard = (struct mt__mini){0};
+}

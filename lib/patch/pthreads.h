@@ -115,6 +115,7 @@ void mt__keys_end(struct mt__pthread *thread); /* runs the destructors, and free
 /* -- Variables of C++ (thread-local.c) ----------------------------------------------------------------------------- */
 
 void mt__destructors_run(struct mt__pthread *thread);
+void mt__destructors_forked(void);
 
 /* -- Hubs (thread-hubs.c) ----------------------------------------------------------------------------------------- */
 

@@ -409,6 +409,11 @@ void mt__storage_forget(void)
     layout = NULL;
 }
 
+void mt__storage_forked(void)
+{
+    known.guard = (struct mt__mini){0};
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     mt__storage_swap = swap;

@@ -51,6 +51,8 @@ const void *mt__storage_entry(size_t id);
 /* What this thread keeps of it: it ends. */
 void mt__storage_forget(void);
 
+void mt__storage_forked(void); /* in the child of a fork: other threads may have been in the middle of it */
+
 /* -- The modules that have variables of threads (modules.c) -------------------------------------------------------- */
 
 struct mt__module {
@@ -70,5 +72,6 @@ uint64_t mt__modules_changes(void);
 /* Whether threads of this process must not be coroutines, for good: one of its modules has a runtime that deals with
  * the kernel's threads past libc, or there is more to copy than MT__STORAGE_MOST. */
 int mt__modules_refuse(void);
+void mt__modules_forked(void);
 
 #endif

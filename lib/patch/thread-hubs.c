@@ -308,6 +308,9 @@ static void forked(void)
     living = living_here = mt__pthread_if_known() && mt__pthread_if_known()->unwinds;
     memset(hubs, 0, sizeof hubs);
     mt__ids_forked();
+    mt__modules_forked();
+    mt__storage_forked();
+    mt__destructors_forked();
     mt__waiters_forked();
     mt__signals_forked();
 }

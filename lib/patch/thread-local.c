@@ -57,10 +57,16 @@ static void do_nothing(void *nothing) {}
 
 #define PINNED 64
 
+static struct mt__mini guard;
+static void *pinned[PINNED];
+
+void mt__destructors_forked(void)
+{
+    guard = (struct mt__mini){0};
+}
+
 static void pin(void *module)
 {
-    static void *pinned[PINNED];
-    static struct mt__mini guard;
     int place = 0;
 
     mt__mini_acquire(&guard);
