@@ -66,7 +66,8 @@ void keyed(void)
     printf("destroyed %d again %d own %d\n", destroyed, again_set, pthread_getspecific(keys[0]) == &tss);
     after_delete(NULL);
     finish(start(after_delete, NULL));
-    printf("%d %d\n", tss_create(&tss, NULL) == thrd_success, tss_set(tss, &tss) == thrd_success);
+    printf("%d\n", tss_create(&tss, NULL) == thrd_success);
+    printf("%d\n", tss_set(tss, &tss) == thrd_success);
     printf("%d\n", tss_get(tss) == &tss);
     tss_delete(tss);
 }
