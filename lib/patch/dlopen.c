@@ -10,7 +10,7 @@
 void *mt__dlopen_way(void); /* lib/arch/CPU/dlopen.S jumps there */
 void *mt__dlopen_way(void)
 {
-    if (mt__pthread_is_on())
+    if (mt__pthread_is_on() && mt__pthread_any())
         mt__storage_expect();
     return mt__original(MT__N_dlopen);
 }

@@ -125,6 +125,9 @@ int mt__pthread_spawn(struct mt__pthread *thread, int (*body)(void *arg));
 /* Whether the caller is the library itself: its threads are threads. */
 int mt__pthread_is_library(const void *caller);
 
+/* Whether there are any, in any hub. */
+int mt__pthread_any(void);
+
 /* One of those has ended, in the hub it was spawned in. */
 void mt__pthread_gone(void);
 

@@ -108,6 +108,11 @@ static int spawn_here(struct mt__pthread *thread, int (*body)(void *arg))
     return 0;
 }
 
+int mt__pthread_any(void)
+{
+    return __atomic_load_n(&living, __ATOMIC_ACQUIRE) != 0;
+}
+
 void mt__pthread_gone(void)
 {
     uint32_t left = __atomic_sub_fetch(&living, 1, __ATOMIC_ACQ_REL);

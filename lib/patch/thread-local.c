@@ -33,6 +33,8 @@ void mt__destructors_run(struct mt__pthread *thread)
     }
 }
 
+static int main_is_gone; /* forked by such a coroutine: whose thread it was is not here */
+
 /* -- On libc's list ------------------------------------------------------------------------------------------------ */
 
 /* The process ends in a coroutine. */
@@ -48,7 +50,7 @@ static void run_own(void *destructor)
 {
     struct mt__destructor *own = destructor;
 
-    if (!mt__hub || !mt__hub->storage)
+    if (!main_is_gone && (!mt__hub || !mt__hub->storage))
         own->destroy(own->object);
     free(own);
 }
@@ -62,7 +64,10 @@ static void *pinned[PINNED];
 
 void mt__destructors_forked(void)
 {
+    const struct mt__pthread *thread = mt__pthread_if_known();
+
     guard = (struct mt__mini){0};
+    main_is_gone |= thread && thread->unwinds;
 }
 
 static void pin(void *module)

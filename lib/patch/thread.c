@@ -2,7 +2,8 @@
  *
  * Coroutines as threads: pthread_create, and who one is. See patch/pthreads.h.
  *
- * A thread that asks to be scheduled in real time is one: that is passed on to libc, as are this project's own.
+ * A thread that asks to be scheduled in real time is one: that is passed on to libc, as are this project's own, and all
+ * of programs whose runtime needs the kernel's (modules.c).
  */
 #include "patch/pthreads.h"
 #include "coro/stack.h"

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -107,6 +108,23 @@ static void in_order()
     }).join();
 }
 
+/* In the child of a thread nobody else's are destroyed. */
+static void in_child()
+{
+    std::thread([] {
+        static thread_local says forks{"of who forks"};
+        pid_t child;
+        int status = 0;
+        std::printf("%s\n", forks.text);
+        std::fflush(stdout);
+        child = fork();
+        if (child) {
+            waitpid(child, &status, 0);
+            std::printf("status %d\n", status);
+        }
+    }).join();
+}
+
 /* -- A module ----------------------------------------------------------------------------------------------------- */
 
 static void with_module(const char *path)
@@ -158,6 +176,7 @@ int main(int argc, char **argv)
     pthread_key_create(&key, key_ends);
     many();
     in_order();
+    in_child();
     if (argc > 1)
         with_module(argv[1]);
     if (argc > 2) /* and then main's are nobody's to destroy */

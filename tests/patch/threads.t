@@ -105,8 +105,9 @@ if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.c
     "${cxx[@]}" -std=c++17 -O1 -shared -fPIC -o "$scratch/module.so" "$here/threads-module.cc" >"$scratch/why" 2>&1; then
     same cxx-variables "$scratch/variables" "$scratch/module.so"
     same cxx-exit "$scratch/variables" "$scratch/module.so" exit
-    if compile loads threads-loads.c -ldl; then
-        same loads "$scratch/loads" "$scratch/module.so"
+    # shellcheck disable=SC2016 # for the dynamic linker, which looks there as it is the program that asks
+    if compile loads threads-loads.c -ldl '-Wl,-rpath,$ORIGIN'; then
+        same loads "$scratch/loads" module.so
     else
         verdict "threads-loads.c builds" 1
     fi
