@@ -43,7 +43,7 @@ int mt_is_patched(unsigned classes);
 void *mt_patch_original(const char *name);
 
 /* How often coroutines have called the name and it blocked their thread, since it cannot wait in a hub; NULL: all names
- * together. */
+ * together. Of pthread_create: how many threads have been the kernel's although MT_PATCH_THREAD was on. */
 uint64_t mt_patch_passed(const char *name);
 
 MT__END

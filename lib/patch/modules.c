@@ -96,46 +96,67 @@ static int is_allocator(const struct dl_phdr_info *info)
     return find_symbols(info, &symbols) && defines(&symbols, "malloc");
 }
 
-/* Whether it has variables of threads, and coroutines are to have theirs. */
-static int read_module(const struct dl_phdr_info *info, struct mt__module *module)
+static int may_be_static(const struct dl_phdr_info *info)
 {
-    *module = (struct mt__module){.id = info->dlpi_tls_modid, .base = info->dlpi_addr, .block = info->dlpi_tls_data};
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-        if (header->p_type != PT_TLS)
-            continue;
-        module->image = (const char *)(info->dlpi_addr + header->p_vaddr);
-        module->image_size = header->p_filesz;
-        module->size = header->p_memsz;
-    }
-    return module->id && module->size && !has(module->block, module->size, &errno) &&
-           !has(module->block, module->size, &mt__hub) && !has(module->block, module->size, &ours) &&
-           !is_allocator(info);
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            for (const ElfW(Dyn) *entry = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+                 entry->d_tag != DT_NULL; entry++)
+                if (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_STATIC_TLS)
+                    return 1;
+    return MT__ARCH_TLS_DESCRIPTORS;
+}
+
+/* What it has; NULL: no variables of threads, or none that coroutines are to have of their own. */
+static const ElfW(Phdr) * read_module(const struct dl_phdr_info *info, struct mt__module *module)
+{
+    const ElfW(Phdr) *header = info->dlpi_phdr, *end = header + info->dlpi_phnum;
+
+    while (header < end && header->p_type != PT_TLS)
+        header++;
+    if (header == end || !info->dlpi_tls_modid || !header->p_memsz)
+        return NULL;
+    *module = (struct mt__module){
+        .id = info->dlpi_tls_modid, .base = info->dlpi_addr, .size = header->p_memsz, .block = info->dlpi_tls_data};
+    if (has(module->block, module->size, &errno) || has(module->block, module->size, &mt__hub) ||
+        has(module->block, module->size, &ours) || is_allocator(info))
+        return NULL;
+    module->is_static = may_be_static(info);
+    return header;
 }
 
 struct list {
     struct mt__module *modules;
     unsigned room, count;
+    char *image;
+    size_t image_room, size;
 };
 
 static int add(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct list *list = arg;
     struct mt__module module;
+    const ElfW(Phdr) *header = read_module(info, &module);
 
-    if (!read_module(info, &module))
+    if (!header)
         return 0;
     if (list->count < list->room)
         list->modules[list->count] = module;
+    if (list->image && module.size <= list->image_room - list->size) /* else it has come since */
+        memcpy(list->image + list->size, (const char *)(info->dlpi_addr + header->p_vaddr), header->p_filesz);
+    else
+        list->image = NULL;
     list->count++;
+    list->size += module.size;
     return 0;
 }
 
-unsigned mt__modules_list(struct mt__module *modules, unsigned room)
+unsigned mt__modules_list(struct mt__module *modules, unsigned room, char *image, size_t *size)
 {
-    struct list list = {modules, room, 0};
+    struct list list = {.modules = modules, .room = room, .image = image, .image_room = *size};
 
     dl_iterate_phdr(add, &list);
+    *size = list.size;
     return list.count;
 }
 

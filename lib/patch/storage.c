@@ -5,18 +5,22 @@
  * A thread has a layout: the modules with their blocks in this thread, and where each one's copy is in a `contents`. It
  * is the same for all coroutines of the thread, and is made anew when modules have come or gone. That cannot be asked
  * at each switch. But before a thread uses its block of a new module the dynamic linker brings the thread's vector of
- * blocks up to date, whose first word says how far it is: where that has changed the layout is made anew, all contents
- * with it. What is new and in place is of who runs: the others start with its initial image.
+ * blocks up to date, whose first word says how far it is:
  *
- * A block that has its place in each thread beforehand is used without the vector, which only the thread that loads the
- * module has up to date. It tells the others by `known`, and new coroutines look how often there have been changes.
+ *   the word is as it was   no block has come but for modules that the layout has without one: their entries are looked
+ * at it is another           the layout is made anew, all contents with it
  *
- * A block is asked for, so that no other can come unseen, once the module is in the vector, or known: one that another
- * thread is about to load may not be ready.
+ * What is new and in place is of who runs: the others start with its initial image.
+ *
+ * Code may know the place of a block beforehand (is_static) and use it past the vector, which only the thread that
+ * loads the module has up to date. It asks for the block, and tells the other threads by `known`; and new coroutines
+ * look how often there have been changes. Such modules are not asked about before that, as another thread may be about
+ * to load them: nor others at all, as it may be about to unload them.
  */
 #include "patch/storage.h"
 #include "patch/pthreads.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +28,7 @@
 struct place {
     struct mt__module module;
     size_t offset;
+    const void *absent; /* what the vector has while there is no block */
 };
 
 struct layout {
@@ -51,6 +56,8 @@ static int is_expected; /* each coroutine is to have one, whatever there is by n
 
 /* -- The dynamic linker's vector of blocks: "ELF handling for thread-local storage", 3 ----------------------------- */
 
+#define NOT_USED ((const void *)-1) /* the module is in the vector, and its block not yet */
+
 struct block {
     const void *address, *to_free;
 };
@@ -67,6 +74,16 @@ const void *mt__storage_entry(size_t id)
     const struct block *blocks = vector();
 
     return id <= (size_t)blocks[-1].address ? blocks[id].address : NULL;
+}
+
+/* While another thread loads a module, the entry may still be that of a module which had its number before. Until it is
+ * brought up to date nobody uses that block: it may be copied from and to as long as it is large enough. */
+static int is_large_enough(const struct mt__module *module, const void *block)
+{
+    const void *allocated = vector()[module->id].to_free;
+
+    return !allocated || (size_t)((const char *)block - (const char *)allocated) + module->size <=
+                             malloc_usable_size((void *)allocated);
 }
 
 /* What has come since the layout was made. */
@@ -93,6 +110,7 @@ static void make_known(const struct mt__module *module)
     __atomic_store_n(&known.version, known.version + 1, __ATOMIC_RELEASE);
 }
 
+/* A block whose place code may know. */
 static void find_block(struct mt__module *module)
 {
     struct {
@@ -100,15 +118,16 @@ static void find_block(struct mt__module *module)
     } variable = {module->id, 0};
     int is_there;
 
+    if (!module->is_static || module->block)
+        return;
     mt__mini_acquire(&known.guard);
-    is_there =
-        module->block || mt__storage_entry(module->id) == (const void *)-1; /* -1: in the vector, and not used yet */
+    is_there = mt__storage_entry(module->id) == NOT_USED;
     if (is_there)
         make_known(module);
     else
         is_there = is_known(module);
     mt__mini_release(&known.guard);
-    if (is_there && !module->block)
+    if (is_there)
         module->block = __tls_get_addr(&variable);
 }
 
@@ -130,38 +149,53 @@ static void free_layout(struct layout *old)
     free(old);
 }
 
+/* One that comes or goes meanwhile makes another attempt of it. */
 static struct layout *read_layout(void)
 {
     struct mt__module modules[MOST];
-    uint64_t changes = mt__modules_changes();
-    unsigned count = mt__modules_list(modules, MOST), room = count > MOST ? MOST : count;
-    struct layout *now = mt__alloc(sizeof *now + room * sizeof *now->places);
+    struct layout *now;
+    uint64_t changes;
+    unsigned count;
+    size_t size;
 
-    if (!now)
-        return NULL;
+    for (;;) {
+        size_t wanted = 0;
+        changes = mt__modules_changes();
+        count = mt__modules_list(modules, MOST, NULL, &wanted);
+        now = mt__alloc(sizeof *now + count * sizeof *now->places);
+        if (!now)
+            return NULL;
+        size = wanted;
+        now->image = mt__alloc(size + 1);
+        if (!now->image) {
+            free(now);
+            return NULL;
+        }
+        if (mt__modules_list(modules, MOST, now->image, &size) == count && size == wanted &&
+            changes == mt__modules_changes())
+            break;
+        free_layout(now);
+    }
     now->changes = changes;
-    now->count = room;
-    for (unsigned i = 0; i < room; i++) {
+    for (unsigned i = 0; i < count && i < MOST; i++) {
+        if (modules[i].block && !is_large_enough(&modules[i], modules[i].block))
+            modules[i].block = NULL;
         find_block(&modules[i]);
-        now->places[i] = (struct place){modules[i], now->size};
+        now->places[i] = (struct place){modules[i], now->size, mt__storage_entry(modules[i].id)};
         now->size += modules[i].size;
+        now->count++;
     }
-    now->image = mt__alloc(now->size + 1);
-    if (!now->image) {
-        free(now);
-        return NULL;
-    }
-    for (unsigned i = 0; i < room; i++)
-        memcpy(now->image + now->places[i].offset, modules[i].image, modules[i].image_size);
     return now;
 }
 
+/* One whose block has gone, or is another, has been loaded anew: nothing of it is left. */
 static const struct place *find_place(const struct layout *in, const struct mt__module *module)
 {
-    for (unsigned i = 0; in && i < in->count; i++)
-        if (in->places[i].module.id == module->id && in->places[i].module.base == module->base &&
-            in->places[i].module.size == module->size)
-            return &in->places[i];
+    for (unsigned i = 0; in && i < in->count; i++) {
+        const struct mt__module *before = &in->places[i].module;
+        if (before->id == module->id && before->base == module->base && before->size == module->size)
+            return !before->block || before->block == module->block ? &in->places[i] : NULL;
+    }
     return NULL;
 }
 
@@ -250,12 +284,25 @@ static int refresh(void)
 
 /* -- The copies ---------------------------------------------------------------------------------------------------- */
 
+static int has_block(struct place *place)
+{
+    const void *entry;
+
+    if (__builtin_expect(place->module.block != NULL, 1))
+        return 1;
+    entry = mt__storage_entry(place->module.id);
+    if (entry == place->absent || !entry || entry == NOT_USED || !is_large_enough(&place->module, entry))
+        return 0;
+    place->module.block = (char *)entry;
+    return 1;
+}
+
 static void copy_out(struct mt__storage *from)
 {
     struct layout *here = layout;
 
     for (unsigned i = 0; i < here->count; i++)
-        if (here->places[i].module.block)
+        if (has_block(&here->places[i]))
             memcpy(from->contents + here->places[i].offset, here->places[i].module.block, here->places[i].module.size);
 }
 
@@ -264,7 +311,7 @@ static void copy_in(const struct mt__storage *to)
     struct layout *here = layout;
 
     for (unsigned i = 0; i < here->count; i++)
-        if (here->places[i].module.block)
+        if (has_block(&here->places[i]))
             memcpy(here->places[i].module.block, to->contents + here->places[i].offset, here->places[i].module.size);
 }
 

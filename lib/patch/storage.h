@@ -57,14 +57,15 @@ void mt__storage_forked(void); /* in the child of a fork: other threads may have
 
 struct mt__module {
     size_t id;      /* the dynamic linker's number */
-    uintptr_t base; /* two that are loaded one after the other may have the same number, */
-    const char *image;
-    size_t image_size, size;
-    char *block; /* this thread's; NULL: it has not used any of them */
+    uintptr_t base; /* two that are loaded one after the other may have the same number */
+    size_t size;
+    char *block;   /* this thread's; NULL: it has not used any of them */
+    int is_static; /* or it may have: code may know the block's place beforehand */
 };
 
-/* Those whose variables are to be each coroutine's own, no more than `room`: how many there are. */
-unsigned mt__modules_list(struct mt__module *modules, unsigned room);
+/* Those whose variables are to be each coroutine's own, no more than `room`: how many there are. And what they begin
+ * with, one after the other, if all of them have a place in both; *size: how much that is. */
+unsigned mt__modules_list(struct mt__module *modules, unsigned room, char *image, size_t *size);
 
 /* How often a module has been loaded or unloaded. */
 uint64_t mt__modules_changes(void);

@@ -105,6 +105,16 @@ if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.c
     "${cxx[@]}" -std=c++17 -O1 -shared -fPIC -o "$scratch/module.so" "$here/threads-module.cc" >"$scratch/why" 2>&1; then
     same cxx-variables "$scratch/variables" "$scratch/module.so"
     same cxx-exit "$scratch/variables" "$scratch/module.so" exit
+    churned=()
+    for size in 8 108 208 308; do
+        compile "churned-$size.so" threads-churned.c -shared -fPIC -DSIZE=$size || true
+        churned+=("$scratch/churned-$size.so")
+    done
+    if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/churn" "$here/threads-churn.cc" -pthread -ldl >"$scratch/why" 2>&1; then
+        same churn "$scratch/churn" "${churned[@]}"
+    else
+        verdict "threads-churn.cc builds" 1
+    fi
     # shellcheck disable=SC2016 # for the dynamic linker, which looks there as it is the program that asks
     if compile loads threads-loads.c -ldl '-Wl,-rpath,$ORIGIN'; then
         same loads "$scratch/loads" module.so

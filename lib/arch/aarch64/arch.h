@@ -55,6 +55,7 @@ static inline int mt__arch_store_if(uint64_t *area, const uint8_t *gate, uint32_
 }
 
 #define MT__ARCH_DTV_OFFSET       0
+#define MT__ARCH_TLS_DESCRIPTORS  1
 #define MT__ARCH_MULTIPLE_THREADS 0
 
 #endif

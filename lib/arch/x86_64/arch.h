@@ -89,6 +89,7 @@ not_done:
 }
 
 #define MT__ARCH_DTV_OFFSET       8    /* of the dtv pointer in the control block */
+#define MT__ARCH_TLS_DESCRIPTORS  0    /* how compilers reach variables of threads, if nobody says otherwise */
 #define MT__ARCH_MULTIPLE_THREADS 0x18 /* of header.multiple_threads in struct pthread */
 
 #endif
