@@ -100,6 +100,8 @@ struct mt__poll {
     int result;
     int done;
     int given_up; /* by who waits; else what cancels it is mt_close */
+    int stays;    /* the ring's: it tells of more than one event */
+    void (*complete)(struct mt__hub *hub, struct mt__op *op, int result); /* op's own, where the ring has put another */
 };
 
 /* A system call that the ring makes: what its submission entry is to hold. */

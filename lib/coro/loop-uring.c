@@ -163,22 +163,65 @@ static void futex_cancel(struct mt__hub *hub, struct mt__arm *arm)
     cancel(hub, &arm->op);
 }
 
-static int uring_poll(struct mt__hub *hub, struct mt__poll *poll)
+/* -- Descriptors that are ready ----------------------------------------------------------------------------------- */
+
+/* The kernel adds POLLRDHUP to what is asked for, so that a poll for room ends at once, and again and again, where the
+ * peer has shut down its side. One that tells of nothing else is made a poll that stays, which tells of that once, and
+ * then of changes: when it has something to tell, who waits is woken, and takes it back. */
+static int ask_for_poll(struct mt__hub *hub, struct mt__poll *poll)
 {
     struct io_uring_sqe *sqe = entry(hub);
 
     if (!sqe)
         return -EBUSY;
-    io_uring_prep_poll_add(sqe, poll->fd, (unsigned short)poll->events);
+    if (poll->stays)
+        io_uring_prep_poll_multishot(sqe, poll->fd, (unsigned short)poll->events);
+    else
+        io_uring_prep_poll_add(sqe, poll->fd, (unsigned short)poll->events);
     sqe->user_data = (uintptr_t)&poll->op;
     mt__tell_begin(hub, &poll->op, MT__OP_POLL, (uint64_t)poll->fd, hub->current);
     return 0;
+}
+
+static int wanted(const struct mt__poll *poll, int result)
+{
+    return result < 0 ? result : result & (poll->events | POLLERR | POLLHUP | POLLNVAL);
+}
+
+/* Told by a poll that stays. */
+static void poll_tells(struct mt__hub *hub, struct mt__poll *poll, int result)
+{
+    if (wanted(poll, result) <= 0 || poll->given_up)
+        return;
+    *poll->found = (short)wanted(poll, result);
+    mt__parked_end(hub, poll->parked, 0);
+}
+
+static void poll_ends(struct mt__hub *hub, struct mt__op *op, int result)
+{
+    struct mt__poll *poll = (struct mt__poll *)op;
+
+    if (!wanted(poll, result) && !poll->given_up) {
+        poll->stays = 1;
+        if (!ask_for_poll(hub, poll))
+            return;
+    }
+    poll->complete(hub, op, wanted(poll, result));
+}
+
+static int uring_poll(struct mt__hub *hub, struct mt__poll *poll)
+{
+    poll->complete = poll->op.complete;
+    poll->op.complete = poll_ends;
+    return ask_for_poll(hub, poll);
 }
 
 static void poll_cancel(struct mt__hub *hub, struct mt__poll *poll)
 {
     cancel(hub, &poll->op);
 }
+
+/* -- Calls -------------------------------------------------------------------------------------------------------- */
 
 static int io(struct mt__hub *hub, struct mt__io *io)
 {
@@ -248,6 +291,10 @@ static void reap(struct mt__hub *hub)
         count++;
         if (!op)
             continue;
+        if (cqe->flags & IORING_CQE_F_MORE) { /* which only a poll's can have */
+            poll_tells(hub, (struct mt__poll *)op, cqe->res);
+            continue;
+        }
         if (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) /* which only a receive's can have */
             ((struct mt__io *)op)->left_some = 1;
         if (op != &uring_of(hub)->bell)

@@ -46,10 +46,12 @@ int mt__block_ask(struct mt__block *block)
 
 int mt__block(struct mt__block *block)
 {
-    int result = mt__block_ask(block);
+    int again = block->known, result = mt__block_ask(block);
 
     if (result)
         return result;
+    if (again && block->deadline != MT_FOREVER && mt_now() >= block->deadline) /* ready, but not for this */
+        return -EAGAIN;
     result = mt__patch_wait_fd(block->fd, block->events, block->deadline == MT_FOREVER ? 0 : MT__WAIT_INTERRUPT_ALWAYS,
                                block->deadline, mt__names[block->number].name);
     return result == -ETIME ? -EAGAIN : result;
