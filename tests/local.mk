@@ -313,7 +313,7 @@ EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
 LIBC_CALLERS = %D%/patch/accepts %D%/patch/connections %D%/patch/coop %D%/patch/creates %D%/patch/descriptors %D%/patch/files \
-	%D%/patch/messages %D%/patch/mistakes %D%/patch/sockets %D%/patch/streams %D%/patch/users %D%/patch/waits %D%/patch/whole \
+	%D%/patch/messages %D%/patch/mistakes %D%/patch/receives %D%/patch/sequences %D%/patch/sockets %D%/patch/streams %D%/patch/users %D%/patch/waits %D%/patch/whole \
 	%D%/patch/wide
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/guards.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
@@ -347,6 +347,12 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_mistakes_SOURCES = %D%/patch/mistakes.c %D%/patch/scenario.h
 %C%_patch_mistakes_LDFLAGS = $(PATCH_LINK)
 %C%_patch_mistakes_LDADD = $(PATCH_LIBS)
+%C%_patch_receives_SOURCES = %D%/patch/receives.c %D%/patch/sockets.h %D%/patch/scenario.h
+%C%_patch_receives_LDFLAGS = $(PATCH_LINK)
+%C%_patch_receives_LDADD = $(PATCH_LIBS)
+%C%_patch_sequences_SOURCES = %D%/patch/sequences.c %D%/patch/sockets.h %D%/patch/scenario.h
+%C%_patch_sequences_LDFLAGS = $(PATCH_LINK)
+%C%_patch_sequences_LDADD = $(PATCH_LIBS)
 %C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/sockets.h %D%/patch/scenario.h
 %C%_patch_sockets_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sockets_LDADD = $(PATCH_LIBS)

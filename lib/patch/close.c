@@ -17,6 +17,7 @@ void mt__fd_closing(int fd)
 {
     struct mt__hub *hub = mt__hub;
 
+    hub->attempts.drained[(unsigned)fd % sizeof hub->attempts.drained] = 0;
     if (fd >= 0 && hub->ops && hub->loop->closing)
         hub->loop->closing(hub, fd);
 }

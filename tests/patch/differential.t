@@ -25,7 +25,7 @@ else
     preload=$build/.libs/liblinuxmt-patch.so
 fi
 
-programs=(sockets connections messages waits files streams mistakes whole wide)
+programs=(sockets connections messages waits files streams mistakes whole wide receives sequences)
 loops=(uring epoll)
 echo "1..$((${#programs[@]} * 3 + ${#loops[@]} + 2))"
 number=0
