@@ -203,7 +203,7 @@ static int run_off(enum mt__name_number number, const long arguments[3])
         .call = {.function = mt__original(number), .arguments = {arguments[0], arguments[1], arguments[2]}}};
     int result;
 
-    pthread_sigmask(SIG_SETMASK, NULL, &command.mask);
+    mt__mask_of_caller(&command.mask);
     mt__patch_off(run_command, &command, number);
     result = (int)command.call.result;
     mt__patch_end(call, 0);

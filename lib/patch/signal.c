@@ -103,13 +103,19 @@ static void let_in(const sigset_t *mask)
     pthread_sigmask(SIG_UNBLOCK, &open, NULL);
 }
 
+int mt__signals_awaited(void)
+{
+    return with_mask > 0;
+}
+
 /* In the child of a fork none of them waits. */
 void mt__signals_forked(void)
 {
+    mt__masks_forked();
     if (!with_mask)
         return;
     with_mask = 0;
-    pthread_sigmask(SIG_SETMASK, &before_them, NULL);
+    mt__libc(pthread_sigmask)(SIG_SETMASK, &before_them, NULL);
 }
 
 /* A handler that the mask lets in may run before there is a sleep to end: it is one that had begun. Each round has a

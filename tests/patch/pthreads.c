@@ -12,7 +12,7 @@ int main(int argc, char **argv)
     } parts[] = {{"mutexes", mutexes}, {"conditions", conditions}, {"rwlocks", rwlocks},
                  {"others", others},   {"futexes", futexes},       {"keyed", keyed},
                  {"threads", threads}, {"processes", processes},   {"variables", variables},
-                 {"signals", signals}, {"leave_main", leave_main}};
+                 {"signals", signals}, {"masks", masks},           {"leave_main", leave_main}};
 
     alarm(60);
     setvbuf(stdout, NULL, _IOLBF, 0); /* so that a crash is seen where it happens */

@@ -73,6 +73,7 @@ void rwlocks(void);
 void others(void);
 void futexes(void);
 void keyed(void);
+void masks(void);
 void threads(void);
 void processes(void);
 void variables(void);
