@@ -110,6 +110,15 @@ static long by_ring(struct mt__wait *wait, struct mt__call *call)
     return result < 0 ? mt__wait_limited(wait, wait->deadline, (int)result) : result;
 }
 
+/* Datagrams: poll(2) says of what is shut for reading that it is ready, and the call that does not wait says -EAGAIN.
+ */
+static int is_at_end(const struct mt__call *call)
+{
+    struct pollfd look = {.fd = call->io.fd, .events = POLLRDHUP};
+
+    return call->events & POLLIN && poll(&look, 1, 0) == 1 && look.revents & POLLRDHUP;
+}
+
 static long by_attempts(struct mt__wait *wait, struct mt__call *call, int tried)
 {
     long result = tried ? -EAGAIN : attempt(mt__hub, call);
@@ -120,6 +129,8 @@ static long by_attempts(struct mt__wait *wait, struct mt__call *call, int tried)
         if (error)
             return error;
         result = attempt(mt__hub, call);
+        if (result == -EAGAIN && is_at_end(call))
+            return 0;
     }
     return result;
 }

@@ -525,6 +525,30 @@ static void the_nth_call_fails(long nr, int error)
     }
 }
 
+static int receive_at_the_end(void *arg)
+{
+    char byte;
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    int fds[2], result;
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) || shutdown(fds[0], SHUT_RD))
+        return -errno;
+    result = (int)mt_recv(fds[0], &byte, 1, 0, mt_after(MT_SEC(60)));
+    if (!result)
+        result = (int)mt_recvmsg(fds[0], &message, 0, mt_after(MT_SEC(60)));
+    close(fds[0]);
+    close(fds[1]);
+    return result;
+}
+
+/* Of datagrams there is an end, too: it is not waited for again and again. */
+static void the_end_of_datagrams(void **state)
+{
+    assert_int_equal(receive_at_the_end(NULL), 0);
+    assert_int_equal(finish(spawn(receive_at_the_end, NULL)), 0);
+}
+
 static void calls_that_fail(void **state)
 {
     assert_int_equal(finish(spawn(session, NULL)), 0);
@@ -553,6 +577,7 @@ int main(void)
         cmocka_unit_test(what_was_left_is_a_guess),
         cmocka_unit_test(the_killed_get_what_is_there),
         cmocka_unit_test(who_never_waits_lets_others_run),
+        cmocka_unit_test(the_end_of_datagrams),
         cmocka_unit_test(calls_that_fail),
     };
 
