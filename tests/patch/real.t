@@ -163,5 +163,26 @@ fi
 if has sqlite3; then
     same "sqlite3" "sqlite3 base 'create table t(a); insert into t values(1),(2); pragma integrity_check; select sum(a) from t;'"
 fi
+if has perl; then
+    same "perl" "perl - <<'END'
+use Config;
+if (\$Config{useithreads}) {
+    require threads;
+    print join(',', map { \$_->join } map { my \$i = \$_; threads->create(sub { select(undef, undef, undef, 0.01); \$i * 2 }) } 1 .. 10), qq(\\n);
+}
+\$SIG{ALRM} = sub { print qq(alarm\\n) };
+alarm 1;
+print sleep(20) < 20 ? qq(interrupted\\n) : qq(not interrupted\\n);
+pipe(R, W);
+if (!fork) { close R; print W 'x' x 100000; exit 3 }
+close W;
+print length(join '', <R>), qq(\\n);
+wait;
+print \$? >> 8, qq(\\n), qx(echo hello), getpwuid(0), qq(\\n);
+END"
+fi
+if has gdb; then
+    same "gdb" "gdb -nx -q -batch -ex run -ex 'print \$_exitcode' --args sh -c 'exit 3' 2>&1 | grep '^.1 ='"
+fi
 same "a shell's pipes" "seq 1 20000 | while read -r line; do echo \$line; done | sort -r | tail -n 3; (sleep 0.01; exit 7) & wait \$!; echo \$?"
 echo "1..$number"
