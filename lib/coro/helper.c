@@ -240,6 +240,8 @@ void mt__helper_left(struct mt__hub *hub, struct mt__arm *arm)
 {
     struct mt__helper *helper = arm->home;
 
+    if (!hub->helpers) /* the last letters of helpers that have ended */
+        return;
     if (helper->taken-- == WORDS) {
         helper->next_roomy = hub->roomy_helpers;
         hub->roomy_helpers = helper;

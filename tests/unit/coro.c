@@ -244,6 +244,38 @@ static void a_thread_is_killed_in_its_hub(void **state)
     assert_int_equal(finish(thread), -ECANCELED);
 }
 
+static int yield_thrice(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        mt_coro_yield();
+    return 0;
+}
+
+static int hear_of_it_at_the_end(void *arg)
+{
+    struct mt_task *task = mt_coro_spawn(yield_thrice, NULL, NULL);
+    int result = task ? mt_sleep(MT_MS(2)) : -errno; /* the hub sleeps, and its thread's kills are told to it */
+
+    if (task)
+        mt_task_release(task);
+    while (!result && !mt_task_killed())
+        usleep(500);
+    usleep(2000);
+    return result;
+}
+
+/* Who is told by letter of the kill, where the loop is not told by the kernel, has ended before that is read. */
+static void a_thread_is_killed_outside_its_hub(void **state)
+{
+    for (int i = 0; i < 5; i++) {
+        struct mt_task *thread = spawn(hear_of_it_at_the_end, NULL);
+        usleep(4000);
+        assert_int_equal(mt_task_kill(thread), 0);
+        assert_int_equal(mt_task_join(thread, mt_after(MT_SEC(60))), 0);
+        mt_task_release(thread);
+    }
+}
+
 static int cleaned;
 
 static int clean_up(void *arg)
@@ -431,6 +463,7 @@ int main(void)
         cmocka_unit_test(killed_before_it_began_it_never_runs),
         cmocka_unit_test(another_thread_kills),
         cmocka_unit_test(a_thread_is_killed_in_its_hub),
+        cmocka_unit_test(a_thread_is_killed_outside_its_hub),
         cmocka_unit_test(the_end_of_a_thread_ends_its_coroutines),
         cmocka_unit_test(the_end_of_a_thread_ends_what_they_spawn_then),
         cmocka_unit_test(a_switch_keeps_errno_and_rounding),
