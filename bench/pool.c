@@ -8,6 +8,7 @@
  *   imap-1          the same through imap, one in a task, a thousand ahead; imap-100: a hundred in a task
  *   unordered-1     likewise through imap_unordered, unordered-100
  *   map-1, map-100  an array of them, so many in a task; map: as many as the pool thinks best
+ *   starmap         the same of tasks that have two arguments, starmap-1, starmap-100
  *   round-trip      one task at a time, waited for
  *
  * "queue" is what the same messages cost without a pool: as many processes get requests from one queue and put answers
@@ -24,6 +25,9 @@ enum { WORKERS = 4, TINY = 400000, BATCH = 1000, TRIPS = 5000 };
 static struct mt_pool *pool;
 static struct mt_queue *requests, *answers;
 static long numbers[TINY], values[TINY];
+static struct pair {
+    long a, b;
+} pairs[TINY];
 
 /* -- Through a pool ----------------------------------------------------------------------------------------------- */
 
@@ -35,6 +39,14 @@ static int nothing(void *arg)
 static int twice(void *arg)
 {
     long result = *(long *)arg * 2;
+
+    return mt_pool_reply(&result, sizeof result);
+}
+
+static int product(void *arg)
+{
+    const struct pair *pair = arg;
+    long result = pair->a * pair->b;
 
     return mt_pool_reply(&result, sizeof result);
 }
@@ -102,6 +114,12 @@ static void map(size_t chunk)
         abort();
 }
 
+static void starmap(size_t chunk)
+{
+    if (mt_pool_map(pool, product, pairs, sizeof *pairs, TINY, values, sizeof *values, NULL, chunk, MT_FOREVER))
+        abort();
+}
+
 static void round_trip(size_t unused)
 {
     for (int i = 0; i < TRIPS; i++)
@@ -166,6 +184,9 @@ static const struct metric of_pool[] = {
     {"map-1", TINY, map, 1},
     {"map-100", TINY, map, 100},
     {"map", TINY, map, 0},
+    {"starmap-1", TINY, starmap, 1},
+    {"starmap-100", TINY, starmap, 100},
+    {"starmap", TINY, starmap, 0},
     {"round-trip", TRIPS, round_trip, 0},
     {NULL, 0, NULL, 0},
 };

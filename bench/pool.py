@@ -14,6 +14,14 @@ def twice(number):
     return number * 2
 
 
+def product(a, b):
+    return a * b
+
+
+def pairs(count):
+    return zip(range(count), range(count))
+
+
 def submit(pool, function, arguments, count):
     results = [pool.apply_async(function, arguments) for _ in range(count)]
     for result in results:
@@ -48,6 +56,9 @@ def main():
         say("map-1", TINY, pool.map, twice, range(TINY), 1)
         say("map-100", MANY, pool.map, twice, range(MANY), 100)
         say("map", MANY, pool.map, twice, range(MANY))
+        say("starmap-1", TINY, pool.starmap, product, pairs(TINY), 1)
+        say("starmap-100", MANY, pool.starmap, product, pairs(MANY), 100)
+        say("starmap", MANY, pool.starmap, product, pairs(MANY))
         say("round-trip", TRIPS, lambda: [pool.apply(nothing) for _ in range(TRIPS)])
 
 

@@ -10,7 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(srcdir)' top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
 	CC='$(CC)' CXX='$(CXX)' host='$(host)' mt_sanitizer='$(mt_sanitizer)'; \
 	export srcdir top_srcdir top_builddir CC CXX host mt_sanitizer;
-EXTRA_DIST += %D%/cmocka-tap %D%/tap.sh %D%/fuzz/frames.c
+EXTRA_DIST += %D%/cmocka-tap %D%/tap.sh %D%/fuzz/frames.c %D%/fuzz/input.h %D%/fuzz/manager.c %D%/fuzz/manager.seeds
 
 # Those that take longest begin first, so that with make -j none of them is left alone at the end.
 # Those of mtrace mostly wait, one after the other, beside those that compute.
@@ -205,7 +205,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_queue_view_SOURCES = %D%/unit/queue-view.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_view_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_view_LDADD = $(UNIT_LIBS)
-%C%_unit_queue_hostile_SOURCES = %D%/unit/queue-hostile.c %D%/unit/unit.h %D%/fuzz/queue.c
+%C%_unit_queue_hostile_SOURCES = %D%/unit/queue-hostile.c %D%/unit/unit.h %D%/fuzz/input.h %D%/fuzz/queue.c
 %C%_unit_queue_hostile_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_hostile_LDADD = $(UNIT_LIBS)
 %C%_unit_queue_kill_SOURCES = %D%/unit/queue-kill.c %D%/unit/unit.h

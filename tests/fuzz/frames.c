@@ -6,40 +6,16 @@
  *
  * Built by tests/fuzz.t with libFuzzer.
  */
+#include "input.h"
 #include "process/conn.h"
 
 #include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { LIMIT = 300 };
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static unsigned take(struct input *input)
-{
-    if (!input->size)
-        return 0;
-    input->size--;
-    return *input->data++;
-}
-
-static void must(int good, const char *what)
-{
-    if (!good) {
-        fprintf(stderr, "the connection was fooled: %s\n", what);
-        abort();
-    }
-}
 
 /* What the socket takes of it; the rest is lost, as with any peer. */
 static void write_some(int fd, const void *bytes, size_t size)

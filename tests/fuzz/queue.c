@@ -6,21 +6,14 @@
  *
  * Built by tests/fuzz.t with libFuzzer, and into tests/unit/queue-hostile, which feeds it random bytes.
  */
+#include "input.h"
 #include "queue/segment.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { CAPACITY = 6, LARGEST = 200 };
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
 
 struct target {
     struct mt_queue *queue;
@@ -28,22 +21,6 @@ struct target {
     size_t length;
     struct mt_queue_view view;
 };
-
-static unsigned take(struct input *input)
-{
-    if (!input->size)
-        return 0;
-    input->size--;
-    return *input->data++;
-}
-
-static void must(int good, const char *what)
-{
-    if (!good) {
-        fprintf(stderr, "the queue was fooled: %s\n", what);
-        abort();
-    }
-}
 
 static void put(struct target *target, struct input *input)
 {

@@ -4,6 +4,7 @@
  * once, and with users that are killed.
  */
 #include "managed-unit.h"
+#include "manager/page.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -287,11 +288,127 @@ static void rwlocks_whose_users_die(void **state)
     }
 }
 
+/* -- Near the limits ---------------------------------------------------------------------------------------------- */
+
+static struct mt_managed_rwlock *crowded;
+static struct mt_latch reading;
+static struct mt_event may_go;
+
+static int read_until_told(void *arg)
+{
+    int result = mt_managed_rwlock_acquire_read(crowded, SOON);
+
+    mt_latch_count_down(&reading, 1);
+    if (result)
+        return result;
+    result = mt_event_wait(&may_go, SOON);
+    return result ? result : mt_managed_rwlock_release_read(crowded);
+}
+
+/* As many as have a slot; one more is kept out, and so is who writes, until they have gone. */
+static void rwlocks_with_all_slots_taken(void **state)
+{
+    EACH_WAY(way)
+    {
+        struct mt_task *tasks[MT__RW_SLOTS];
+        crowded = OPEN(rwlock, way, "crowd");
+        assert_non_null(crowded);
+        mt_latch_init(&reading, MT__RW_SLOTS, NULL, 0);
+        mt_event_init(&may_go, NULL, 0);
+        for (int i = 0; i < MT__RW_SLOTS; i++)
+            tasks[i] = spawn(read_until_told, NULL);
+        assert_int_equal(mt_latch_wait(&reading, SOON), 0);
+        assert_int_equal(mt_managed_rwlock_acquire_read(crowded, MT_NOWAIT), -EBUSY);
+        assert_int_equal(mt_managed_rwlock_acquire_read(crowded, mt_after(MT_MS(10))), -ETIMEDOUT);
+        assert_int_equal(mt_managed_rwlock_acquire_write(crowded, MT_NOWAIT), -EBUSY);
+        assert_int_equal(mt_managed_rwlock_acquire_write(crowded, mt_after(MT_MS(10))), -ETIMEDOUT);
+        mt_event_set(&may_go);
+        assert_int_equal(mt_managed_rwlock_acquire_write(crowded, SOON), 0);
+        assert_int_equal(mt_managed_rwlock_release_write(crowded), 0);
+        for (int i = 0; i < MT__RW_SLOTS; i++)
+            assert_int_equal(outcome_of(tasks[i]), 0);
+        mt_managed_rwlock_free(crowded);
+        take_away("crowd");
+    }
+}
+
+/* More rounds than are remembered one by one; a barrier of one, and one that nobody can ever fill. */
+static void barriers_of_few_and_many(void **state)
+{
+    EACH_WAY(way)
+    {
+        struct mt_managed_barrier *one = OPEN(barrier, way, "one", 1), *many = OPEN(barrier, way, "many", INT32_MAX);
+        assert_true(one && many);
+        for (int round = 0; round < 130; round++)
+            assert_int_equal(mt_managed_barrier_wait(one, MT_NOWAIT), 0);
+        assert_int_equal(mt_managed_barrier_parties(many, SOON), INT32_MAX);
+        assert_int_equal(mt_managed_barrier_wait(many, mt_after(MT_MS(10))), -ETIMEDOUT);
+        assert_int_equal(mt_managed_barrier_is_broken(many, SOON), 1);
+        mt_managed_barrier_free(many);
+        take_away("many");
+        assert_null(OPEN(barrier, way, "more", INT32_MAX + 1u));
+        assert_int_equal(errno, EINVAL);
+        mt_managed_barrier_free(one);
+        take_away("one");
+    }
+}
+
+/* The manager's own: so many objects, of so many bytes. What was refused has left nothing behind. */
+static void as_many_as_the_manager_takes(void **state)
+{
+    struct mt_manager *small = start_with((struct mt_manager_options){.objects = 3});
+    struct mt_managed_cond *cond = mt_manager_cond(small, "c", 0, SOON);
+    struct mt_managed_barrier *barrier = mt_manager_barrier(small, "b", 2, 0, SOON);
+    struct mt_managed_rwlock *rwlock = mt_manager_rwlock(small, "rw", 0, SOON), *same;
+    struct mt_manager_info before, after;
+
+    assert_true(cond && barrier && rwlock);
+    assert_int_equal(mt_manager_info(small, &before, SOON), 0);
+    assert_null(mt_manager_cond(small, "c2", 0, SOON));
+    assert_int_equal(errno, ENOSPC);
+    assert_null(mt_manager_barrier(small, "b2", 2, 0, SOON));
+    assert_int_equal(errno, ENOSPC);
+    assert_null(mt_manager_rwlock(small, "rw2", 0, SOON));
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(mt_manager_info(small, &after, SOON), 0);
+    assert_int_equal(after.objects, 3);
+    assert_int_equal(after.memory, before.memory);
+    same = mt_manager_rwlock(small, "rw", MT_MANAGER_OPEN, SOON); /* those that are there can still be had */
+    assert_non_null(same);
+    mt_managed_rwlock_free(same);
+    assert_int_equal(mt_manager_remove(small, "b", SOON), 0);
+    same = mt_manager_rwlock(small, "rw2", 0, SOON);
+    assert_non_null(same);
+    mt_managed_rwlock_free(same);
+    mt_managed_cond_free(cond);
+    mt_managed_barrier_free(barrier);
+    mt_managed_rwlock_free(rwlock);
+    mt_manager_close(small);
+
+    small = start_with((struct mt_manager_options){.memory = 1000}); /* less than one of them has */
+    assert_null(mt_manager_cond(small, "c", 0, SOON));
+    assert_int_equal(errno, ENOSPC);
+    assert_null(mt_manager_barrier(small, "b", 2, 0, SOON));
+    assert_int_equal(errno, ENOSPC);
+    assert_null(mt_manager_rwlock(small, "rw", 0, SOON));
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(mt_manager_info(small, &after, SOON), 0);
+    assert_int_equal(after.objects, 0);
+    assert_int_equal(after.memory, 0);
+    mt_manager_close(small);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conditions), cmocka_unit_test(conditions_whose_holder_dies), cmocka_unit_test(barriers),
-        cmocka_unit_test(rwlocks),    cmocka_unit_test(rwlocks_whose_users_die),
+        cmocka_unit_test(conditions),
+        cmocka_unit_test(conditions_whose_holder_dies),
+        cmocka_unit_test(barriers),
+        cmocka_unit_test(rwlocks),
+        cmocka_unit_test(rwlocks_whose_users_die),
+        cmocka_unit_test(rwlocks_with_all_slots_taken),
+        cmocka_unit_test(barriers_of_few_and_many),
+        cmocka_unit_test(as_many_as_the_manager_takes),
     };
 
     mt_process_init();
