@@ -60,13 +60,13 @@ static void *map_table(void *old, int *fd_out)
     return failed(map) ? NULL : (void *)map;
 }
 
-static void fill_head(struct mt__records *head)
+static void fill_head(struct mt__records *head, uint32_t pid)
 {
     head->version = MT__RECORDS_VERSION;
     head->head_size = HEAD_SIZE;
     head->record_size = sizeof(struct mt__record);
     head->capacity = CAPACITY;
-    head->pid = (uint32_t)mt__sys(SYS_getpid);
+    head->pid = pid;
     strncpy(head->release, MT__RELEASE, sizeof head->release - 1);
     __atomic_store_n(&head->magic, MT__RECORDS_MAGIC, __ATOMIC_RELEASE);
 }
@@ -96,7 +96,7 @@ struct mt__record *mt__record_new(void)
         struct mt__records *fresh = map_table(NULL, &table_fd);
         if (!fresh)
             return NULL;
-        fill_head(fresh);
+        fill_head(fresh, (uint32_t)mt__sys(SYS_getpid));
         __atomic_store_n(&table, fresh, __ATOMIC_RELEASE);
     }
     record = take();
@@ -173,7 +173,7 @@ void mt__records_forked(void)
     snapshot = NULL;
 }
 
-void mt__records_after_fork(void)
+void mt__records_after_fork(uint32_t pid)
 {
     int parents_fd = table_fd, fd = -1;
 
@@ -190,7 +190,7 @@ void mt__records_after_fork(void)
     if (parents_fd >= 0)
         mt__own_close(parents_fd);
     table_fd = fd;
-    fill_head(table);
+    fill_head(table, pid);
     mt__records_forked();
 }
 

@@ -72,7 +72,7 @@ void mt__record_free(struct mt__record *record);
 void mt__record_rest(struct mt__record *record);
 
 /* In a fork's child: a table of its own, a copy of the parent's, in its place. */
-void mt__records_after_fork(void);
+void mt__records_after_fork(uint32_t pid);
 
 /* Before a fork, with the registry's lock; and after it in the parent. */
 void mt__records_before_fork(void);

@@ -292,7 +292,7 @@ void mt__task_forked(void)
     uint32_t tid = (uint32_t)mt__sys(SYS_gettid);
 
     memset(&registry, 0, sizeof registry);
-    mt__records_after_fork();
+    mt__records_after_fork(tid); /* the first thread's id is the process's */
     if (mt__running) {
         mt__here.former = mt__here.id;
         if (mt__running->record->kind == MT_COROUTINE) {

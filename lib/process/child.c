@@ -46,12 +46,13 @@ static void on_term(int signal)
     mt__wait_cancel(main_task);
 }
 
+/* While all signals are blocked. */
 static void take_term(void)
 {
     struct sigaction action = {.sa_handler = on_term, .sa_flags = SA_RESETHAND}, old;
 
-    if (sigaction(SIGTERM, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)
-        sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGTERM, &action, &old) == 0 && (old.sa_flags & SA_SIGINFO || old.sa_handler != SIG_DFL))
+        sigaction(SIGTERM, &old, NULL);
 }
 
 static int watch_parent(void *arg)

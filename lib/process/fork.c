@@ -57,7 +57,7 @@ int mt__start_by_fork(struct mt__process *process, mt_fn *fn, void *arg)
     long pidfd;
     int pid;
 
-    mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &process->start->signals, sizeof all);
     pid = fork_now();
     if (pid == 0) {
         wait_for_go(process->start);

@@ -54,8 +54,8 @@ static void fill(struct mt__start *start, const void *arg, size_t size, const st
                  const char *name)
 {
     memcpy(start->name, name, sizeof start->name);
-    mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &start->signals, sizeof start->signals);
-    start->parent = getpid();
+    if (options->start != MT_FORK) /* which blocks them all, and is told then */
+        mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &start->signals, sizeof start->signals);
     start->by_thread = options->start != MT_FORKSERVER &&
                        (options->daemon == MT__DAEMON_OF_THREAD || mt__here.thread == (uint32_t)start->parent);
     start->daemon = options->daemon;
