@@ -61,7 +61,8 @@ struct pid {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-    unsigned long r10, r9, r8, dx, si, di, orig_ax, ip, sp, bp;
+    unsigned long bx, r10, r9, r8, cx, dx, si, di, orig_ax, ip, sp, bp;
+    unsigned short cs;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
@@ -145,15 +146,21 @@ static __always_inline unsigned int task_state(struct task_struct *task)
     return (unsigned int)BPF_CORE_READ((struct task_struct___old *)task, state);
 }
 
+#include "call-i386.h"
+
 /* A system call as its caller made it. number is -1 outside a system call (a page fault, a signal). */
 struct call {
     int number;
     unsigned long arg[6];
     unsigned long ip, sp;
+    bool narrow;          /* a 32-bit program's */
+    unsigned long packed; /* where the arguments lie in memory, if they do (i386's socketcall); 0: they are in arg */
 };
 
 static __always_inline void read_call(struct pt_regs *regs, struct call *call)
 {
+    call->packed = 0;
+    call->narrow = false;
 #if defined(__TARGET_ARCH_x86)
     call->number = (int)regs->orig_ax;
     call->arg[0] = regs->di;
@@ -164,6 +171,18 @@ static __always_inline void read_call(struct pt_regs *regs, struct call *call)
     call->arg[5] = regs->r9;
     call->ip = regs->ip;
     call->sp = regs->sp;
+    call->narrow = regs->cs == I386_CODE;
+    if (call->narrow && call->number >= 0) {
+        if (call->number == I386_SOCKETCALL)
+            call->packed = regs->cx;
+        call->number = call_of_i386(call->number, regs->bx);
+        call->arg[0] = regs->bx;
+        call->arg[1] = regs->cx;
+        call->arg[2] = regs->dx;
+        call->arg[3] = regs->si;
+        call->arg[4] = regs->di;
+        call->arg[5] = regs->bp;
+    }
 #else
     call->number = regs->syscallno;
     call->arg[0] = regs->orig_x0;

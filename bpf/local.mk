@@ -2,7 +2,7 @@
 # The eBPF programs: NOUN.bpf.c is compiled by clang and becomes the skeleton NOUN.skel.h. Their flags are ours alone, never the
 # user's CFLAGS: what hardens a program for the CPU is a hard error for eBPF.
 BPF_PROGS = bpf/wait.bpf.c
-BPF_SHARED = bpf/kernel.h bpf/wait.h bpf/call.h bpf/wait-task.h bpf/wait-futex.h bpf/wait-sleep.h bpf/wait-lock.h \
+BPF_SHARED = bpf/kernel.h bpf/wait.h bpf/call.h bpf/call-i386.h bpf/wait-task.h bpf/wait-futex.h bpf/wait-sleep.h bpf/wait-lock.h \
 	bpf/wait-count.h bpf/wait-library.h bpf/wait-order.h bpf/wait-queue.h bpf/queue.h bpf/wait-pool.h bpf/pool.h \
 	bpf/wait-blocked.h bpf/wait-coro.h bpf/wait-hub.h bpf/wait-unseen.h bpf/coro.h
 BPF_PROGS += bpf/doctor.bpf.c bpf/stuck.bpf.c

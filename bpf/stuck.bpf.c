@@ -69,22 +69,16 @@ static int is_wait(__u64 operation)
            command == COMMAND_LOCK_PI2 || command == COMMAND_REQUEUE;
 }
 
-/* The system call and its arguments. A 32-bit program's are numbered otherwise: it is told as being in none. */
 static void read_registers(struct stuck_task *record, struct pt_regs *regs)
 {
+    struct call call = {};
     bpf_probe_read_kernel(record->regs, USER_WORDS * sizeof(__u64), regs);
     record->regs_whole = 1;
-#if defined(__TARGET_ARCH_x86)
-    static const int word_of[] = {14, 13, 12, 7, 9, 8}; /* di si dx r10 r8 r9 */
+    read_call(regs, &call);
     for (int i = 0; i < 6; i++)
-        record->args[i] = record->regs[word_of[i]];
-    record->syscall = (record->regs[17] & 0xffff) == 0x33 ? (__s32)record->regs[15] : -1;
-#else
-    for (int i = 0; i < 6; i++)
-        record->args[i] = record->regs[i];
-    record->args[0] = BPF_CORE_READ(regs, orig_x0);
-    record->syscall = BPF_CORE_READ(regs, syscallno);
-#endif
+        record->args[i] = call.arg[i];
+    record->syscall = call.number;
+    record->narrow = call.narrow;
 }
 
 static void read_object(struct stuck_task *record, struct task_struct *task)

@@ -29,7 +29,7 @@ struct stuck_task {
     __u32 object_size;      /* bytes of object that could be read */
     __u64 regs[STUCK_REGS]; /* struct pt_regs or user_pt_regs as it entered the kernel */
     __u32 regs_whole;       /* 1: all of them; 0: only instruction and stack pointer are known */
-    __u32 pad;
+    __u32 narrow;           /* a 32-bit program's */
     char name[16];
     unsigned char object[STUCK_OBJECT]; /* from word upward */
 };

@@ -132,6 +132,11 @@ static __always_inline void decode_call(struct wait_task *t, struct call *call, 
     }
     int class = call_class(number);
     t->key.call = number;
+    if (call->packed) {
+        __u32 fd = 0;
+        read_user(&fd, sizeof fd, call->packed, task, remote);
+        call->arg[0] = fd;
+    }
     if (class == CALL_FUTEX || class == CALL_FUTEX_WAITV || class == CALL_FUTEX_WAIT) {
         decode_futex(t, call, class, task, remote, shared, name);
         if (t->lib_kind)

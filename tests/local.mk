@@ -390,7 +390,7 @@ check-unit:
 
 # mtrace on stuck processes: the symbolizer, and live tests that need root for most of what they look at.
 STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t %D%/live/patch.t
-EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh
+EXTRA_DIST += $(STUCK_TESTS) %D%/live/tap.sh %D%/live/waits-i386.c
 if WITH_BPF
 check_PROGRAMS += %D%/live/stuck %D%/live/stuck-mt
 if WITH_TESTS

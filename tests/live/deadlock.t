@@ -262,6 +262,25 @@ else
     skip "a process of another pid namespace" "unshare --pid does not work here"
 fi
 
+if build_i386 && { "$work/waits-i386" again & } && tap_pids="$tap_pids $!" && pid=$! && sleep 0.3 && kill -0 "$pid"; then
+    run "$mtrace" deadlock -p "$pid"
+    [ $status = 3 ] && has 'Deadlock' 'waits for itself' 'which it holds itself' 'in take_again at waits-i386.c:'
+    ok $? "a 32-bit program"
+    kill "$pid"
+    if command -v setpriv >/dev/null && as_nobody true 2>/dev/null; then
+        cp "$mtrace" "$work"
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$work/waits-i386" again &
+        pid=$! tap_pids="$tap_pids $!"
+        sleep 0.3
+        run as_nobody "$work/mtrace" deadlock -p "$pid"
+        [ $status = 3 ] && has 'waits for itself' 'which it holds itself' 'by /proc in'
+        ok $? "and by /proc"
+        kill "$pid"
+    fi
+else
+    skip "a 32-bit program" "this machine cannot make or run any"
+fi
+
 # -- Less privilege
 if command -v setpriv >/dev/null && as_nobody true 2>/dev/null; then
     cp "$mtrace" "$live/stuck" "$work"

@@ -397,6 +397,30 @@ wait "$other"
     [ "$(cat "$work/both.tmp")" = mine ] && [ "$(echo "$work"/both*)" = "$work/both $work/both.tmp" ]
 ok $? "two that write to one name do not mix, and other files stay as they are"
 
+# Programs of the other width.
+if build_i386 && "$work/waits-i386"; then
+    record "$work/waits-i386"
+    between 450 1500 "$(get waits/reason=lock/time)" && [ "$(get waits/reason=lock/holders/0/name)" = waits-i386 ]
+    ok $? "a 32-bit program: a lock with its owner"
+    case $(get verdict) in
+    *" in wait_for_lock at "*waits-i386.c:*) true ;;
+    *) false ;;
+    esac
+    ok $? "and its place, behind the way into the kernel"
+    between 350 1500 "$(get waits/reason=poll/time)" && between 250 1500 "$(get waits/reason=socket/time)" &&
+        between 600 3000 "$(get waits/reason=sleep/time)"
+    ok $? "its other waits are told by its own numbers of system calls"
+    "$work/waits-i386" again &
+    other=$!
+    tap_pids="$tap_pids $other"
+    run "$mtrace" -d 0.2 -p "$other"
+    [ "$status" -eq 0 ] && has "in take_again at waits-i386.c:"
+    ok $? "also when it runs already"
+    kill "$other"
+else
+    skip "32-bit programs" "this machine cannot make or run any"
+fi
+
 # Sizes.
 run "$mtrace" --max-tasks=2 -o "$work/text" -- "$live/waits" mutex
 out=$(cat "$work/text")

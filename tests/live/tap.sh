@@ -119,3 +119,10 @@ as_nobody()
 }
 
 [ -x "$mtrace" ] || skip_all "mtrace is not built"
+
+# Makes $work/waits-i386, which needs no libc. Fails where there is no compiler for it.
+build_i386()
+{
+    [ "$(uname -m)" = x86_64 ] && ${CC:-cc} -m32 -g -O1 -ffreestanding -fno-stack-protector -fno-pic -no-pie -nostdlib \
+        -static -fasynchronous-unwind-tables -o "$work/waits-i386" "${top_srcdir:-.}/tests/live/waits-i386.c" 2>/dev/null
+}

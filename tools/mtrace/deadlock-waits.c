@@ -124,7 +124,9 @@ static bool decode_mutex(const struct picture *picture, struct waiter *waiter, c
     const struct stuck_task *task = &waiter->task;
     if (futex->value != 2 || word_at(task->object, 0) != 2 || task->object_size < 24)
         return false;
-    uint32_t owner = word_at(task->object, 8), users = word_at(task->object, 12), kind = word_at(task->object, 16);
+    uint32_t fourth = word_at(task->object, 12), fifth = word_at(task->object, 16);
+    uint32_t owner = word_at(task->object, 8), users = task->narrow ? fifth : fourth,
+             kind = task->narrow ? fourth : fifth;
     if (!users || users > 1u << 22 || kind & ~MUTEX_KINDS || kind & MUTEX_ROBUST || !owner || owner > 1u << 22)
         return false;
     waiter->shared = kind & MUTEX_SHARED;

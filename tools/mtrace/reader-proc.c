@@ -4,8 +4,12 @@
  * memory. Both are allowed where ptrace would be, and neither stops the thread.
  */
 #include "reader.h"
+#if defined(__x86_64__)
+#include "../../bpf/call-i386.h"
+#endif
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -85,6 +89,22 @@ static int read_stat(struct stuck_task *task)
     return 0;
 }
 
+#if defined(__x86_64__)
+/* The file gives a 32-bit program's own numbers, and does not say that it does. */
+static void translate_call(struct stuck_task *task)
+{
+    char path[64];
+    unsigned char head[EI_NIDENT] = {0};
+    snprintf(path, sizeof(path), "/proc/%u/exe", task->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    task->narrow = fd >= 0 && read(fd, head, sizeof(head)) == sizeof(head) && head[EI_CLASS] == ELFCLASS32;
+    if (fd >= 0)
+        close(fd);
+    if (task->narrow && task->syscall >= 0)
+        task->syscall = call_of_i386((__u32)task->syscall, (__u32)task->args[0]);
+}
+#endif
+
 static int read_call(struct stuck_task *task)
 {
     char text[256];
@@ -105,6 +125,7 @@ static int read_call(struct stuck_task *task)
 #if defined(__x86_64__)
     task->regs[16] = ip;
     task->regs[19] = sp;
+    translate_call(task);
 #else
     task->regs[32] = ip;
     task->regs[31] = sp;

@@ -3,6 +3,9 @@
  * The words for what tasks wait for, and which of it is idling: tables, so that text, JSON and the manual agree.
  */
 #include "model.h"
+#if defined(__x86_64__)
+#include "../../bpf/call-i386.h"
+#endif
 #include <sys/syscall.h>
 
 static const struct {
@@ -97,6 +100,10 @@ const char *model_call(uint16_t number)
 #endif
 #ifdef SYS_futex_waitv
         CALL(futex_waitv);
+#endif
+#if defined(__x86_64__)
+    case I386_UNLISTED:
+        return "a call of 32-bit programs";
 #endif
     default:
         return "";

@@ -9,6 +9,8 @@
 
 #include <elfutils/libdwfl.h>
 
+#define SYMBOLS_NARROW (1ull << 32) /* all of a 32-bit program lies below, and of no other its stack or vDSO */
+
 /* A line of /proc/PID/maps. */
 struct mapping {
     uint64_t start;
@@ -61,6 +63,7 @@ struct symbols {
     Dwfl *dwfl;
     Elf *cpu;     /* the ELF file that tells libdwfl the CPU */
     bool unwinds; /* libdwfl has accepted our memory and registers */
+    bool narrow;  /* a 32-bit program on x86-64 */
     char *error;
     void *strings; /* tsearch tree */
     struct mapping *mappings;
@@ -103,6 +106,9 @@ const char *symbols_demangle(struct symbols *symbols, const char *name);
 void symbols_member(struct symbols *symbols, Dwfl_Module *mod, struct module *module, struct symbols_object *object);
 
 void symbols_forget_code(struct symbols *symbols);
+
+/* Whether it is a 32-bit program on x86-64, by its mappings. */
+bool symbols_is_narrow(const struct symbols *symbols);
 
 /* Gives libdwfl our registers and memory. */
 bool symbols_attach(struct symbols *symbols);

@@ -15,11 +15,13 @@
 /* DWARF's numbers of the registers, and where the kernel's structure keeps them. */
 #if defined(__x86_64__)
 enum { REG_SP = 7, REG_FRAME = 6, REG_IP = 16, CALLEE_IP_WORD = 16 };
+enum { CODE_SEGMENT_WORD = 17, NARROW_CODE = 0x23, NARROW_SP = 4, NARROW_REGS = 8 };
 /* struct pt_regs: r15 r14 r13 r12 bp bx r11 r10 r9 r8 ax cx dx si di orig_ax ip cs flags sp ss */
 static const struct {
     unsigned char reg, word;
 } register_words[] = {{0, 10}, {1, 12}, {2, 11}, {3, 5},  {4, 13}, {5, 14}, {6, 4},  {7, 19},
                       {8, 9},  {9, 8},  {10, 7}, {11, 6}, {12, 3}, {13, 2}, {14, 1}, {15, 0}};
+static const unsigned char narrow_words[NARROW_REGS] = {10, 11, 12, 5, 19, 4, 13, 14};
 #elif defined(__aarch64__)
 enum { REG_SP = 31, REG_FRAME = 29, REG_IP = 32, CALLEE_IP_WORD = 32 };
 #else
@@ -30,7 +32,7 @@ void symbols_regs_set(struct symbols_regs *regs, uint64_t ip, uint64_t sp, uint6
 {
     memset(regs, 0, sizeof(*regs));
     regs->ip = regs->value[REG_IP] = ip;
-    regs->value[REG_SP] = sp;
+    regs->value[REG_SP] = regs->sp = sp;
     regs->value[REG_FRAME] = bp;
     regs->known = 1ull << REG_SP | (bp ? 1ull << REG_FRAME : 0);
 }
@@ -42,7 +44,12 @@ void symbols_regs_set_all(struct symbols_regs *regs, const void *pt_regs)
     memset(regs, 0, sizeof(*regs));
     regs->ip = regs->value[REG_IP] = words[CALLEE_IP_WORD];
 #if defined(__x86_64__)
-    for (size_t i = 0; i < sizeof(register_words) / sizeof(*register_words); i++) {
+    regs->sp = words[narrow_words[NARROW_SP]];
+    regs->narrow = (words[CODE_SEGMENT_WORD] & 0xffff) == NARROW_CODE;
+    for (size_t i = 0; regs->narrow && i < NARROW_REGS; i++)
+        regs->value[i] = words[narrow_words[i]];
+    regs->known = regs->narrow ? (1ull << NARROW_REGS) - 1 : 0;
+    for (size_t i = 0; !regs->narrow && i < sizeof(register_words) / sizeof(*register_words); i++) {
         regs->value[register_words[i].reg] = words[register_words[i].word];
         regs->known |= 1ull << register_words[i].reg;
     }
@@ -51,6 +58,7 @@ void symbols_regs_set_all(struct symbols_regs *regs, const void *pt_regs)
         regs->value[reg] = words[reg];
         regs->known |= 1ull << reg;
     }
+    regs->sp = regs->value[REG_SP];
 #endif
 }
 
@@ -74,11 +82,12 @@ static bool get_thread(Dwfl *dwfl, pid_t tid, void *argument, void **thread_argu
 static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void *argument)
 {
     const struct symbols *symbols = argument;
-    uint64_t at = address - symbols->stack_start, word;
+    uint64_t at = address - symbols->stack_start, word = 0;
+    size_t size = symbols->narrow ? sizeof(uint32_t) : sizeof(word);
     (void)dwfl;
-    if (address < symbols->stack_start || at > symbols->stack_size || symbols->stack_size - at < sizeof(word))
+    if (address < symbols->stack_start || at > symbols->stack_size || symbols->stack_size - at < size)
         return false;
-    memcpy(&word, symbols->stack + at, sizeof(word));
+    memcpy(&word, symbols->stack + at, size);
     *result = word;
     return true;
 }
@@ -86,6 +95,8 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void
 static bool set_initial_registers(Dwfl_Thread *thread, void *argument)
 {
     const struct symbols *symbols = argument;
+    if (symbols->narrow != symbols->regs->narrow)
+        return false;
     for (int reg = 0; reg < SYMBOLS_REGS; reg++) {
         Dwarf_Word value = symbols->regs->value[reg];
         if (symbols->regs->known >> reg & 1 && !dwfl_thread_state_registers(thread, reg, 1, &value))
@@ -102,12 +113,34 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {
     .set_initial_registers = set_initial_registers,
 };
 
-/* libdwfl learns the CPU from an ELF file: mtrace's own will do, and is there even when the target's files are not. */
+bool symbols_is_narrow(const struct symbols *symbols)
+{
+#if defined(__x86_64__)
+    return symbols->mapping_count && symbols->mappings[symbols->mapping_count - 1].end <= SYMBOLS_NARROW;
+#else
+    (void)symbols;
+    return false;
+#endif
+}
+
+/* libdwfl learns the CPU from an ELF file: mtrace's own will do, and is there even when the target's files are not. For
+ * a 32-bit program the head of one is enough. */
 bool symbols_attach(struct symbols *symbols)
 {
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    symbols->cpu = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
-    if (symbols->cpu)
+    static Elf32_Ehdr narrow = {
+        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
+        .e_type = ET_EXEC,
+        .e_machine = EM_386,
+        .e_version = EV_CURRENT,
+        .e_ehsize = sizeof narrow,
+    };
+    symbols->narrow = symbols_is_narrow(symbols);
+    int fd = symbols->narrow ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (symbols->narrow)
+        symbols->cpu = elf_memory((char *)&narrow, sizeof narrow);
+    else if (fd >= 0)
+        symbols->cpu = elf_begin(fd, ELF_C_READ, NULL);
+    if (symbols->cpu && fd >= 0)
         elf_cntl(symbols->cpu, ELF_C_FDREAD);
     if (fd >= 0)
         close(fd);
@@ -140,20 +173,46 @@ static int add_frame(Dwfl_Frame *state, void *argument)
     return trace->count < trace->max ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
 
+/* A 32-bit program calls the kernel by way of its vDSO, of which there is no file to unwind by: ebp, edx and ecx lie on
+ * the stack, and then the way back. */
+static void leave_narrow_vdso(const struct symbols *symbols, struct symbols_regs *regs, const void **stack,
+                              size_t *size)
+{
+    const struct mapping *mapping = symbols_mapping_at(symbols, regs->ip);
+    uint32_t words[4];
+    if (!symbols->narrow || !regs->narrow || !mapping || strcmp(mapping->path, "[vdso]") || *size < sizeof words)
+        return;
+    memcpy(words, *stack, sizeof words);
+    regs->ip = words[3];
+    regs->sp += sizeof words;
+#if defined(__x86_64__)
+    regs->value[NARROW_SP] = regs->sp;
+#endif
+    *stack = (const char *)*stack + sizeof words;
+    *size -= sizeof words;
+}
+
 size_t symbols_unwind(struct symbols *symbols, const struct symbols_regs *regs, const void *stack, size_t size,
                       struct symbols_frame *frames, size_t max)
 {
     struct trace trace = {.symbols = symbols, .frames = frames, .max = max};
+    struct symbols_regs start = *regs;
     if (!max)
         return 0;
-    symbols->regs = regs;
+#if defined(__x86_64__)
+    if (symbols->narrow && !regs->narrow) /* only ip and sp are known */
+        start = (struct symbols_regs){
+            .ip = regs->ip, .sp = regs->sp, .narrow = true, .value[NARROW_SP] = regs->sp, .known = 1ull << NARROW_SP};
+#endif
+    leave_narrow_vdso(symbols, &start, &stack, &size);
+    symbols->regs = &start;
     symbols->stack = stack;
-    symbols->stack_start = regs->value[REG_SP];
+    symbols->stack_start = start.sp;
     symbols->stack_size = size;
     if (symbols->unwinds)
         dwfl_getthread_frames(symbols->dwfl, symbols->pid, add_frame, &trace); /* where it fails, the trace just ends */
     symbols->regs = NULL;
     symbols->stack = NULL;
     symbols->stack_size = 0;
-    return trace.count ? trace.count : symbols_code(symbols, regs->ip, false, frames, max);
+    return trace.count ? trace.count : symbols_code(symbols, start.ip, false, frames, max);
 }

@@ -48,11 +48,12 @@ const char *symbols_error(const struct symbols *symbols)
     return symbols->error;
 }
 
-/* The kernel maps one vDSO into every process of this architecture: ours stands for the target's. */
+/* The kernel maps one vDSO into every process of this architecture: ours stands for the target's. That of a 32-bit
+ * program is another. */
 static Elf *vdso_elf(const struct module *module)
 {
     char *image = (char *)getauxval(AT_SYSINFO_EHDR);
-    return image ? elf_memory(image, module->end - module->start) : NULL;
+    return image && module->end > SYMBOLS_NARROW ? elf_memory(image, module->end - module->start) : NULL;
 }
 
 static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, char **file_name, Elf **elf)
@@ -101,12 +102,27 @@ static int report_modules(struct symbols *symbols)
     return dwfl_report_end(symbols->dwfl, NULL, NULL) ? -ENOMEM : 0;
 }
 
+/* A program of the other width has been executed: libdwfl takes a CPU once. */
+static int start_over(struct symbols *symbols)
+{
+    Dwfl *dwfl = dwfl_begin(&callbacks);
+    if (!dwfl)
+        return -ENOMEM;
+    dwfl_end(symbols->dwfl);
+    elf_end(symbols->cpu);
+    symbols->dwfl = dwfl;
+    symbols->unwinds = symbols_attach(symbols);
+    return 0;
+}
+
 int symbols_refresh_from(struct symbols *symbols, const char *maps)
 {
     bool changed = false;
     int error = symbols_read_mappings(symbols, maps);
     if (!error)
         error = symbols_update_modules(symbols, &changed);
+    if (!error && symbols->cpu && symbols->mapping_count && symbols_is_narrow(symbols) != symbols->narrow)
+        error = start_over(symbols), changed = true;
     if (!error && changed) {
         error = report_modules(symbols);
         symbols_forget_code(symbols);

@@ -67,6 +67,8 @@ struct symbols_regs {
     uint64_t ip;
     uint64_t value[SYMBOLS_REGS];
     uint64_t known; /* bit N: value[N] is known */
+    uint64_t sp;
+    bool narrow; /* a 32-bit program's on x86-64: by i386's numbers */
 };
 
 /* Starts a register set with those that every sample has. bp 0: the frame pointer is not known. */
