@@ -149,7 +149,7 @@ static __always_inline bool is_release(const struct wait_task *t)
 {
     struct task_struct *waker = bpf_get_current_task_btf();
     if (waker->flags & PF_EXITING)
-        return true; /* a robust mutex */
+        return t->key.kind != WAIT_KIND_MUTEX; /* but a robust one: in its end a timer may just have woken the task */
     struct call call;
     read_call((struct pt_regs *)bpf_task_pt_regs(waker), &call);
     int class = (__u32)call.number < CALL_NUMBERS ? call_class(call.number) : CALL_OTHER;
