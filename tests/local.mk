@@ -26,9 +26,9 @@ EXTRA_DIST += $(LONG_TESTS)
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
 UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
-	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
-	%D%/unit/exit-wake %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hubtimers \
-	%D%/unit/idle %D%/unit/io %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
+	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/coropool-end %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
+	%D%/unit/exit-wake %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hub-locks %D%/unit/hubtimers \
+	%D%/unit/idle %D%/unit/io %D%/unit/io-bytes %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
 	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
@@ -73,9 +73,12 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_mixture_SOURCES = %D%/unit/mixture.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_mixture_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_mixture_LDADD = $(UNIT_LIBS)
-%C%_unit_coropool_SOURCES = %D%/unit/coropool.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_coropool_SOURCES = %D%/unit/coropool.c %D%/unit/coropool-unit.h %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_coropool_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coropool_LDADD = $(UNIT_LIBS)
+%C%_unit_coropool_end_SOURCES = %D%/unit/coropool-end.c %D%/unit/coropool-unit.h %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_coropool_end_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_coropool_end_LDADD = $(UNIT_LIBS)
 %C%_unit_coro_fork_SOURCES = %D%/unit/coro-fork.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_coro_fork_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coro_fork_LDADD = $(UNIT_LIBS)
@@ -100,15 +103,21 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_hub_SOURCES = %D%/unit/hub.c %D%/unit/unit.h
 %C%_unit_hub_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_hub_LDADD = $(UNIT_LIBS)
+%C%_unit_hub_locks_SOURCES = %D%/unit/hub-locks.c %D%/unit/unit.h
+%C%_unit_hub_locks_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_hub_locks_LDADD = $(UNIT_LIBS)
 %C%_unit_hubtimers_SOURCES = %D%/unit/hubtimers.c %D%/unit/unit.h
 %C%_unit_hubtimers_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_hubtimers_LDADD = $(UNIT_LIBS)
 %C%_unit_idle_SOURCES = %D%/unit/idle.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_idle_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_idle_LDADD = $(UNIT_LIBS)
-%C%_unit_io_SOURCES = %D%/unit/io.c %D%/unit/unit.h
+%C%_unit_io_SOURCES = %D%/unit/io.c %D%/unit/io-unit.h %D%/unit/unit.h
 %C%_unit_io_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_io_LDADD = $(UNIT_LIBS)
+%C%_unit_io_bytes_SOURCES = %D%/unit/io-bytes.c %D%/unit/io-unit.h %D%/unit/unit.h
+%C%_unit_io_bytes_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_io_bytes_LDADD = $(UNIT_LIBS)
 %C%_unit_latch_SOURCES = %D%/unit/latch.c %D%/unit/unit.h
 %C%_unit_latch_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_latch_LDADD = $(UNIT_LIBS)
@@ -196,7 +205,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_queue_attach_SOURCES = %D%/unit/queue-attach.c %D%/unit/queue-unit.h %D%/unit/unit.h
 %C%_unit_queue_attach_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_queue_attach_LDADD = $(UNIT_LIBS)
-%C%_unit_receive_all_SOURCES = %D%/unit/receive-all.c %D%/unit/unit.h
+%C%_unit_receive_all_SOURCES = %D%/unit/receive-all.c %D%/unit/io-unit.h %D%/unit/unit.h
 %C%_unit_receive_all_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_receive_all_LDADD = $(UNIT_LIBS)
 %C%_unit_queue_lost_SOURCES = %D%/unit/queue-lost.c %D%/unit/queue-unit.h %D%/unit/unit.h

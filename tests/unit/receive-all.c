@@ -2,32 +2,12 @@
  *
  * MSG_WAITALL of mt_recv and mt_recvmsg, in coroutines and in plain threads. tests/loops.t runs this on each loop.
  */
-#include "unit.h"
+#include "io-unit.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-static mt_deadline soon(void)
-{
-    return mt_after(MT_SEC(60));
-}
-
-#define CHECK(condition)                                                                \
-    do {                                                                                \
-        if (!(condition))                                                               \
-            return mt_fail(-EIO, "line %d: %s, errno %d", __LINE__, #condition, errno); \
-    } while (0)
-
-static void both_ways(mt_fn *body)
-{
-    struct mt_task *task = mt_coro_spawn(body, NULL, NULL);
-
-    assert_non_null(task);
-    assert_int_equal(finish(task), 0);
-    assert_int_equal(finish(spawn(body, NULL)), 0);
-}
 
 static int connected(int fds[2])
 {
