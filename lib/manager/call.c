@@ -144,6 +144,27 @@ int mt__taken(struct mt__line *line, mt_deadline deadline)
     return error ? gone(line, error, deadline) : 0;
 }
 
+int64_t mt__ask_result(struct mt__line *line, struct mt__pack *pack, mt_deadline deadline, int *broken)
+{
+    struct mt__reply reply = {0};
+    int64_t result = mt__ask(line, pack, &reply, deadline, broken);
+
+    free(reply.data);
+    return result;
+}
+
+int64_t mt__ask_to_hold(struct mt__line *line, struct mt__pack *pack, mt_deadline deadline, int *broken)
+{
+    int64_t result = mt__ask_result(line, pack, deadline, broken);
+    int error;
+
+    if (*broken || (result && result != -EOWNERDEAD))
+        return result;
+    error = mt__taken(line, deadline);
+    *broken = error != 0;
+    return error ? error : result;
+}
+
 /* In a call, a server that cannot be reached any more is one that is gone. */
 int mt__call_line(struct mt_manager *manager, struct mt__line **line, mt_deadline deadline)
 {

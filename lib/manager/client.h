@@ -121,7 +121,13 @@ void mt__request(struct mt__pack *pack, enum mt__op op, unsigned flags, uint64_t
 int64_t mt__ask(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
                 int *broken);
 
-/* The same, but the server may need longer than the deadline to say that it has passed. */
+/* The same, of a reply of which only the result counts; and of one that hands something over, which is said to be
+ * taken.
+ */
+int64_t mt__ask_result(struct mt__line *line, struct mt__pack *pack, mt_deadline deadline, int *broken);
+int64_t mt__ask_to_hold(struct mt__line *line, struct mt__pack *pack, mt_deadline deadline, int *broken);
+
+/* The same as mt__ask, but the server may need longer than the deadline to say that it has passed. */
 int64_t mt__ask_patiently(struct mt__line *line, struct mt__pack *pack, struct mt__reply *reply, mt_deadline deadline,
                           int *broken);
 

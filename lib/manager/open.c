@@ -187,100 +187,36 @@ struct mt_managed_barrier *mt_manager_barrier(struct mt_manager *manager, const 
     return (struct mt_managed_barrier *)open_with_value(manager, MT__MANAGED_BARRIER, name, parties, flags, deadline);
 }
 
-struct mt_managed_cond *mt_manager_cond(struct mt_manager *manager, const char *name, unsigned flags,
-                                        mt_deadline deadline)
-{
-    return (struct mt_managed_cond *)mt__managed_open(manager, MT__MANAGED_COND, name, NULL, flags, deadline);
-}
+/* Those that need nothing but a name. */
+#define OPEN_BY_NAME(noun, type, kind)                                                                        \
+    struct mt_managed_##type *mt_manager_##noun(struct mt_manager *manager, const char *name, unsigned flags, \
+                                                mt_deadline deadline)                                         \
+    {                                                                                                         \
+        return (struct mt_managed_##type *)mt__managed_open(manager, kind, name, NULL, flags, deadline);      \
+    }
 
-struct mt_managed_rwlock *mt_manager_rwlock(struct mt_manager *manager, const char *name, unsigned flags,
-                                            mt_deadline deadline)
-{
-    return (struct mt_managed_rwlock *)mt__managed_open(manager, MT__MANAGED_RWLOCK, name, NULL, flags, deadline);
-}
+OPEN_BY_NAME(cond, cond, MT__MANAGED_COND)
+OPEN_BY_NAME(rwlock, rwlock, MT__MANAGED_RWLOCK)
+OPEN_BY_NAME(lock, lock, MT__MANAGED_LOCK)
+OPEN_BY_NAME(event, event, MT__MANAGED_EVENT)
+OPEN_BY_NAME(counter, counter, MT__MANAGED_COUNTER)
+OPEN_BY_NAME(dict, dict, MT__MANAGED_DICT)
+OPEN_BY_NAME(namespace, dict, MT__MANAGED_NAMESPACE)
+OPEN_BY_NAME(list, list, MT__MANAGED_LIST)
 
-struct mt_managed_lock *mt_manager_lock(struct mt_manager *manager, const char *name, unsigned flags,
-                                        mt_deadline deadline)
-{
-    return (struct mt_managed_lock *)mt__managed_open(manager, MT__MANAGED_LOCK, name, NULL, flags, deadline);
-}
+#define FREE(noun)                                                \
+    void mt_managed_##noun##_free(struct mt_managed_##noun *noun) \
+    {                                                             \
+        mt__managed_free((struct mt__managed *)noun);             \
+    }
 
-struct mt_managed_event *mt_manager_event(struct mt_manager *manager, const char *name, unsigned flags,
-                                          mt_deadline deadline)
-{
-    return (struct mt_managed_event *)mt__managed_open(manager, MT__MANAGED_EVENT, name, NULL, flags, deadline);
-}
-
-struct mt_managed_counter *mt_manager_counter(struct mt_manager *manager, const char *name, unsigned flags,
-                                              mt_deadline deadline)
-{
-    return (struct mt_managed_counter *)mt__managed_open(manager, MT__MANAGED_COUNTER, name, NULL, flags, deadline);
-}
-
-struct mt_managed_dict *mt_manager_dict(struct mt_manager *manager, const char *name, unsigned flags,
-                                        mt_deadline deadline)
-{
-    return (struct mt_managed_dict *)mt__managed_open(manager, MT__MANAGED_DICT, name, NULL, flags, deadline);
-}
-
-struct mt_managed_dict *mt_manager_namespace(struct mt_manager *manager, const char *name, unsigned flags,
-                                             mt_deadline deadline)
-{
-    return (struct mt_managed_dict *)mt__managed_open(manager, MT__MANAGED_NAMESPACE, name, NULL, flags, deadline);
-}
-
-struct mt_managed_list *mt_manager_list(struct mt_manager *manager, const char *name, unsigned flags,
-                                        mt_deadline deadline)
-{
-    return (struct mt_managed_list *)mt__managed_open(manager, MT__MANAGED_LIST, name, NULL, flags, deadline);
-}
-
-void mt_managed_queue_free(struct mt_managed_queue *queue)
-{
-    mt__managed_free((struct mt__managed *)queue);
-}
-
-void mt_managed_lock_free(struct mt_managed_lock *lock)
-{
-    mt__managed_free((struct mt__managed *)lock);
-}
-
-void mt_managed_event_free(struct mt_managed_event *event)
-{
-    mt__managed_free((struct mt__managed *)event);
-}
-
-void mt_managed_sem_free(struct mt_managed_sem *sem)
-{
-    mt__managed_free((struct mt__managed *)sem);
-}
-
-void mt_managed_counter_free(struct mt_managed_counter *counter)
-{
-    mt__managed_free((struct mt__managed *)counter);
-}
-
-void mt_managed_cond_free(struct mt_managed_cond *cond)
-{
-    mt__managed_free((struct mt__managed *)cond);
-}
-
-void mt_managed_barrier_free(struct mt_managed_barrier *barrier)
-{
-    mt__managed_free((struct mt__managed *)barrier);
-}
-
-void mt_managed_rwlock_free(struct mt_managed_rwlock *rwlock)
-{
-    mt__managed_free((struct mt__managed *)rwlock);
-}
-
-void mt_managed_dict_free(struct mt_managed_dict *dict)
-{
-    mt__managed_free((struct mt__managed *)dict);
-}
-
-void mt_managed_list_free(struct mt_managed_list *list)
-{
-    mt__managed_free((struct mt__managed *)list);
-}
+FREE(queue)
+FREE(lock)
+FREE(event)
+FREE(sem)
+FREE(counter)
+FREE(cond)
+FREE(barrier)
+FREE(rwlock)
+FREE(dict)
+FREE(list)

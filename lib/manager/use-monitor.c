@@ -214,37 +214,26 @@ static void keep(struct mt__managed *rwlock, struct mt__rw_hold *hold)
     mt__mini_release(&rwlock->guard);
 }
 
-static int64_t rw_ask(struct mt__managed *rwlock, struct mt__line *line, enum mt__op op, int writing,
-                      mt_deadline deadline, int *broken)
+static void pack_rw(struct mt__pack *pack, enum mt__op op, const struct mt__managed *rwlock, int writing)
 {
-    struct mt__pack pack = {0};
-    struct mt__reply reply = {0};
-    int64_t result;
-
-    mt__request(&pack, op, 0, rwlock->id);
+    mt__request(pack, op, 0, rwlock->id);
     if (op != MT__OP_RW_CONSISTENT)
-        mt__pack_u8(&pack, (unsigned)writing);
-    result = mt__ask(line, &pack, &reply, deadline, broken);
-    free(reply.data);
-    return result;
+        mt__pack_u8(pack, (unsigned)writing);
 }
 
-static int64_t rw_acquire_over(struct mt__managed *rwlock, struct mt__line *line, int writing, mt_deadline deadline,
-                               int *broken)
+/* Of a hold that there is. */
+static int64_t rw_ask(struct mt__managed *rwlock, const struct mt__rw_hold *hold, enum mt__op op, int *broken)
 {
-    int64_t result = rw_ask(rwlock, line, MT__OP_RW_ACQUIRE, writing, deadline, broken);
-    int error;
+    struct mt__pack pack = {0};
 
-    if (*broken || (result && result != -EOWNERDEAD))
-        return result;
-    error = mt__taken(line, deadline);
-    *broken = error != 0;
-    return error ? error : result;
+    pack_rw(&pack, op, rwlock, hold->writing);
+    return mt__ask_result(hold->line, &pack, mt_after(MT_SEC(10)), broken);
 }
 
 static int rw_acquire_by_request(struct mt__managed *rwlock, int writing, mt_deadline deadline)
 {
     struct mt__rw_hold *hold = NULL;
+    struct mt__pack pack = {0};
     int broken = 0;
     int64_t result;
 
@@ -261,7 +250,8 @@ static int rw_acquire_by_request(struct mt__managed *rwlock, int writing, mt_dea
     hold->holder = mt__here.id;
     hold->forks = mt__manager_forks;
     hold->writing = writing;
-    result = rw_acquire_over(rwlock, hold->line, writing, deadline, &broken);
+    pack_rw(&pack, MT__OP_RW_ACQUIRE, rwlock, writing);
+    result = mt__ask_to_hold(hold->line, &pack, deadline, &broken);
     if (!broken && (!result || result == -EOWNERDEAD)) {
         keep(rwlock, hold);
         return (int)result;
@@ -282,7 +272,7 @@ static int rw_release_by_request(struct mt__managed *rwlock, int writing)
 
     if (!hold)
         return -EPERM;
-    result = rw_ask(rwlock, hold->line, MT__OP_RW_RELEASE, writing, mt_after(MT_SEC(10)), &broken);
+    result = rw_ask(rwlock, hold, MT__OP_RW_RELEASE, &broken);
     if (broken || result)
         mt__line_end(hold->line);
     else
@@ -334,7 +324,7 @@ int mt_managed_rwlock_consistent(struct mt_managed_rwlock *rwlock)
     hold = hold_of(&rwlock->of, 1, 0);
     if (!hold)
         return -EPERM;
-    result = rw_ask(&rwlock->of, hold->line, MT__OP_RW_CONSISTENT, 1, mt_after(MT_SEC(10)), &broken);
+    result = rw_ask(&rwlock->of, hold, MT__OP_RW_CONSISTENT, &broken);
     return broken ? -EPIPE : (int)result;
 }
 

@@ -49,25 +49,9 @@ void mt__hold_back(struct mt__managed *lock, struct mt__line *line)
     __atomic_store_n(&lock->holder, mt__here.id, __ATOMIC_RELAXED);
 }
 
-static int64_t acquire_over(struct mt__line *line, struct mt__managed *lock, mt_deadline deadline, int *broken)
-{
-    struct mt__pack pack = {0};
-    struct mt__reply reply = {0};
-    int64_t result;
-    int error;
-
-    mt__request(&pack, MT__OP_ACQUIRE, 0, lock->id);
-    result = mt__ask(line, &pack, &reply, deadline, broken);
-    free(reply.data);
-    if (*broken || (result && result != -EOWNERDEAD))
-        return result;
-    error = mt__taken(line, deadline);
-    *broken = error != 0;
-    return error ? error : result;
-}
-
 static int acquire_by_request(struct mt__managed *lock, mt_deadline deadline)
 {
+    struct mt__pack pack = {0};
     struct mt__line *line;
     int broken = 0;
     int64_t result;
@@ -79,7 +63,8 @@ static int acquire_by_request(struct mt__managed *lock, mt_deadline deadline)
     result = mt__call_line(lock->manager, &line, deadline);
     if (result)
         return (int)result;
-    result = acquire_over(line, lock, deadline, &broken);
+    mt__request(&pack, MT__OP_ACQUIRE, 0, lock->id);
+    result = mt__ask_to_hold(line, &pack, deadline, &broken);
     if (broken) {
         mt__line_end(line);
     } else if (result && result != -EOWNERDEAD) {
@@ -93,12 +78,10 @@ static int acquire_by_request(struct mt__managed *lock, mt_deadline deadline)
 static int ask_holding(struct mt__managed *lock, enum mt__op op, int *broken)
 {
     struct mt__pack pack = {0};
-    struct mt__reply reply = {0};
     int64_t result;
 
     mt__request(&pack, op, 0, lock->id);
-    result = mt__ask(lock->held, &pack, &reply, mt_after(MT_SEC(10)), broken);
-    free(reply.data);
+    result = mt__ask_result(lock->held, &pack, mt_after(MT_SEC(10)), broken);
     return *broken && result != -ENOMEM ? -EPIPE : (int)result;
 }
 
@@ -106,15 +89,13 @@ static int release_by_request(struct mt__managed *lock)
 {
     struct mt__line *line = mt__hold_lend(lock);
     struct mt__pack pack = {0};
-    struct mt__reply reply = {0};
     int broken = 0;
     int64_t result;
 
     if (!line)
         return -EPERM;
     mt__request(&pack, MT__OP_RELEASE, 0, lock->id);
-    result = mt__ask(line, &pack, &reply, mt_after(MT_SEC(10)), &broken);
-    free(reply.data);
+    result = mt__ask_result(line, &pack, mt_after(MT_SEC(10)), &broken);
     if (broken || result)
         mt__line_end(line); /* which releases it too, as one whose holder died */
     else

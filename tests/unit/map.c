@@ -2,37 +2,7 @@
  *
  * map and imap.
  */
-#include "unit.h"
-
-static int square(void *arg)
-{
-    int number = *(int *)arg, result = number * number;
-
-    if (number < 0)
-        return mt_fail(-EDOM, "%d is negative", number);
-    return mt_pool_reply(&result, sizeof result);
-}
-
-static int nothing(void *arg)
-{
-    return 0;
-}
-
-static struct mt_pool *open_pool(unsigned workers)
-{
-    struct mt_pool_options options = {.name = "unit", .workers = workers};
-    struct mt_pool *pool = mt_pool_open(&options);
-
-    assert_non_null(pool);
-    return pool;
-}
-
-static void close_and_free(struct mt_pool *pool)
-{
-    assert_int_equal(mt_pool_close(pool), 0);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(60))), 0);
-    mt_pool_free(pool);
-}
+#include "pool-unit.h"
 
 static void map_keeps_order(void **state)
 {

@@ -1,49 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/sys.h"
-#include "unit.h"
-
-static int square(void *arg)
-{
-    int number = *(int *)arg, result = number * number;
-
-    if (number < 0)
-        return mt_fail(-EDOM, "%d is negative", number);
-    return mt_pool_reply(&result, sizeof result);
-}
-
-static int nothing(void *arg)
-{
-    return 0;
-}
-
-static int wait_for(void *event)
-{
-    return mt_event_wait(event, MT_FOREVER);
-}
-
-static struct mt_pool *open_pool(unsigned workers)
-{
-    struct mt_pool_options options = {.name = "unit", .workers = workers};
-    struct mt_pool *pool = mt_pool_open(&options);
-
-    assert_non_null(pool);
-    return pool;
-}
-
-static void close_and_free(struct mt_pool *pool)
-{
-    assert_int_equal(mt_pool_close(pool), 0);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(60))), 0);
-    mt_pool_free(pool);
-}
-
-static struct mt_future *submit(struct mt_pool *pool, mt_fn *fn, const void *arg, size_t size)
-{
-    struct mt_future *future = mt_pool_apply_async(pool, fn, arg, size, MT_FOREVER);
-
-    assert_non_null(future);
-    return future;
-}
+#include "pool-unit.h"
 
 static void results_come_back(void **state)
 {
