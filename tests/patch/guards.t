@@ -4,43 +4,27 @@
 # What programs do that would harm a hub if nobody saw to it, on each loop: they close its descriptors, take connections from
 # under it, ask for threads when there is nothing left to make them of.
 set -uo pipefail
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 build=$(cd "${top_builddir:-$PWD}" && pwd)
 here=$build/tests/patch
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 programs=(descriptors accepts users)
 
 if [[ ! -x $here/descriptors ]]; then
-    echo "1..0 # SKIP $here/descriptors is not there: run make check"
-    exit 0
+    skip_all "$here/descriptors is not there: run make check"
 fi
 if [[ ${mt_sanitizer:-none} == *thread* ]]; then
-    echo "1..0 # SKIP ThreadSanitizer calls the patched names from inside its own, where it sees no locks"
-    exit 0
+    skip_all "ThreadSanitizer calls the patched names from inside its own, where it sees no locks"
 fi
-
-number=0
-
-# verdict NAME STATUS
-verdict()
-{
-    number=$((number + 1))
-    if (($2 == 0)); then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        sed 's/^/# /' "$scratch/log" | head -n 60
-    fi
-}
 
 # try NAME VARIABLES... -- COMMAND
 try()
 {
     local name=$1 status=0
     shift
-    timeout 100 env "$@" >"$scratch/log" 2>&1 </dev/null || status=$?
-    verdict "$name" $status
+    timeout 100 env "$@" >"$log" 2>&1 </dev/null || status=$?
+    verdict "$status" "$name"
 }
 
 for loop in uring epoll; do
@@ -50,7 +34,7 @@ for loop in uring epoll; do
 done
 
 if [[ ${mt_sanitizer:-none} != none ]]; then
-    echo "1..$number"
+    plan
     exit 0 # AddressSanitizer asks pthread_getspecific who it is, within malloc
 fi
 
@@ -63,13 +47,13 @@ done
 hubs()
 {
     local status=0
-    LINUXMT_PATCH_HUBS=$1 timeout 100 "$here/creates" 70 >"$scratch/log" 2>&1 </dev/null || status=$?
+    LINUXMT_PATCH_HUBS=$1 timeout 100 "$here/creates" 70 >"$log" 2>&1 </dev/null || status=$?
     if [[ $2 ]]; then
-        grep -qxF "linuxmt: LINUXMT_PATCH_HUBS: $2 taken" "$scratch/log" || status=1
+        grep -qxF "linuxmt: LINUXMT_PATCH_HUBS: $2 taken" "$log" || status=1
     fi
-    (($(grep -c '^linuxmt' "$scratch/log") == (${#2} > 0))) || status=1
-    (($(grep -cx 0 "$scratch/log") == 70)) || status=1
-    verdict "LINUXMT_PATCH_HUBS='$1'" $status
+    (($(grep -c '^linuxmt' "$log") == (${#2} > 0))) || status=1
+    (($(grep -cx 0 "$log") == 70)) || status=1
+    verdict "$status" "LINUXMT_PATCH_HUBS='$1'"
 }
 
 hubs "" ""
@@ -81,4 +65,4 @@ hubs -3 "-3 is no number, and 1 is"
 hubs 0 "0 is none at all, and 1 is"
 hubs 65 "65 is more than there can be, and 64 are"
 hubs 1000000000000000000000 "1000000000000000000000 is more than there can be, and 64 are"
-echo "1..$number"
+plan
