@@ -322,7 +322,7 @@ EXTRA_DIST += %D%/coro/run.t %D%/coro/stacks.cc
 
 # liblinuxmt-patch: programs of plain libc calls, each run with libc alone and patched.
 LIBC_CALLERS = %D%/patch/accepts %D%/patch/connections %D%/patch/coop %D%/patch/creates %D%/patch/descriptors %D%/patch/files \
-	%D%/patch/messages %D%/patch/mistakes %D%/patch/receives %D%/patch/sequences %D%/patch/sockets %D%/patch/streams %D%/patch/users %D%/patch/waits %D%/patch/whole \
+	%D%/patch/messages %D%/patch/mistakes %D%/patch/receives %D%/patch/sequences %D%/patch/signals %D%/patch/sockets %D%/patch/streams %D%/patch/users %D%/patch/waits %D%/patch/whole \
 	%D%/patch/wide
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/guards.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
@@ -377,6 +377,9 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_users_SOURCES = %D%/patch/users.c
 %C%_patch_users_LDFLAGS = $(PATCH_LINK)
 %C%_patch_users_LDADD = $(PATCH_LIBS)
+%C%_patch_signals_SOURCES = %D%/patch/signals.c %D%/patch/scenario.h
+%C%_patch_signals_LDFLAGS = $(PATCH_LINK)
+%C%_patch_signals_LDADD = $(PATCH_LIBS)
 %C%_patch_waits_SOURCES = %D%/patch/waits.c %D%/patch/scenario.h
 %C%_patch_waits_LDFLAGS = $(PATCH_LINK)
 %C%_patch_waits_LDADD = $(PATCH_LIBS)

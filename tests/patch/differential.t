@@ -23,7 +23,7 @@ else
     preload=$build/.libs/liblinuxmt-patch.so
 fi
 
-programs=(sockets connections messages waits files streams mistakes whole wide receives sequences)
+programs=(sockets connections messages waits signals files streams mistakes whole wide receives sequences)
 loops=(uring epoll)
 echo "1..$((${#programs[@]} * 3 + ${#loops[@]} + 2))"
 
