@@ -24,8 +24,7 @@
  *
  * 3. Adoption is right as the arm is in the kernel's queue, or a completion of it is still to come, when the word is
  * compared by the new waiter: a later wake that meets the arm is told to him. It saves the kernel two calls for one who
- * waits again, and ends the rounds that 1 would make of waits for one word: a wake passed on to a coroutine that looks
- * and waits again would leave an idle arm again.
+ * waits again.
  *
  * A helper looks at the word itself, whose memory need not be there when its waiter has gone on. So its arms are never
  * idle, but taken off its list at once, which is no system call. (helper.c)
@@ -36,9 +35,11 @@
  *
  * tests/model/park.pml checks that no wake is lost.
  */
+#include "base/sys.h"
 #include "coro/hub.h"
 #include "coro/tell.h"
 
+#include <linux/futex.h>
 #include <stdlib.h>
 
 #define CHUNK 64 /* made at a time */
@@ -123,6 +124,14 @@ void mt__arms_move(struct mt__table *from, struct mt__table *to)
 
 /* -- From free to live, and back ---------------------------------------------------------------------------------- */
 
+/* Not by mt__wake, which would find those who wait in this hub first, and leave their arms idle: so each arm that is
+ * roused would make another. They have arms, which the kernel finds; or, being new, they look at the word when they are
+ * armed. */
+static void pass_on(const struct mt__arm *arm)
+{
+    mt__sys(SYS_futex, arm->word, FUTEX_WAKE | (arm->flags & MT__WAIT_SHARED ? 0 : FUTEX_PRIVATE_FLAG), 1);
+}
+
 static void complete(struct mt__hub *hub, struct mt__op *op, int result)
 {
     struct mt__arm *arm = (struct mt__arm *)op;
@@ -138,7 +147,7 @@ static void complete(struct mt__hub *hub, struct mt__op *op, int result)
         unlist(arm);
         if (result == 0) {
             mt__tell_passed(hub, arm->word);
-            mt__wake(arm->word, 1, arm->flags);
+            pass_on(arm);
         }
     }
     arm_free(hub, arm);

@@ -197,11 +197,11 @@ inline reap(n)
 #elif BUG == 7 /* takes the wake that came for its own */
         if
         :: d_step { stage[n] == ROUSED -> arm[n] = FREE; stage[n] = NONE }
-        :: d_step { stage[n] != ROUSED -> arm[n] = FREE; stage[n] = NONE }; hub_wake()
+        :: d_step { stage[n] != ROUSED -> arm[n] = FREE; stage[n] = NONE }; kernel_wake()
         fi
 #else
         d_step { arm[n] = FREE; stage[n] = NONE };
-        hub_wake()
+        kernel_wake()
 #endif
     :: arm[n] == CANCELLED -> d_step { arm[n] = FREE; stage[n] = NONE }
     :: arm[n] == FREE || arm[n] == QUEUED -> skip
