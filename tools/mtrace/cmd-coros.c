@@ -24,7 +24,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_coros = {
     .name = "coros",
     .args = OPTIONS_SYNOPSIS,
-    .summary = "Shows the coroutines of liblinuxmt: state, what each waits for, and what keeps their hub",
+    .summary = "Show the coroutines of liblinuxmt: state, what each waits for, and what keeps their hub",
     .usage =
         OPTIONS_USAGE "\n"
                       "      --threshold=SECONDS  tell of calls and runs that keep a hub for longer (default 0.1)\n"

@@ -15,7 +15,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_locks = {
     .name = "locks",
     .args = OPTIONS_SYNOPSIS,
-    .summary = "Shows the locks that tasks slept on: how often, how long, and who held them",
+    .summary = "Show the locks that tasks slept on: how often, how long, and who held them",
     .usage = OPTIONS_USAGE,
     .exec = run,
 };

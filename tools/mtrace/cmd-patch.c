@@ -96,7 +96,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_patch = {
     .name = "patch",
     .args = "[-c CLASSES] [-r] [--] COMMAND [ARGUMENT...]",
-    .summary = "Runs a command whose blocking calls let the other coroutines of their thread run",
+    .summary = "Run a command whose blocking calls let the other coroutines of their thread run",
     .usage = "  -c, --classes CLASSES  which calls, separated by commas (default: all): sleep, socket, dns, select,\n"
              "                         file, stdio, process, signal, thread, lock; -CLASS takes one out\n"
              "  -r, --report           at the end says which calls have blocked a hub, and how often\n"

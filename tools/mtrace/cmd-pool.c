@@ -15,7 +15,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_pool = {
     .name = "pool",
     .args = OPTIONS_SYNOPSIS,
-    .summary = "Shows the pools of liblinuxmt: tasks queued, running and failed, and the workers",
+    .summary = "Show the pools of liblinuxmt: tasks queued, running and failed, and the workers",
     .usage = OPTIONS_USAGE,
     .exec = run,
 };

@@ -15,7 +15,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_queues = {
     .name = "queues",
     .args = OPTIONS_SYNOPSIS,
-    .summary = "Shows the queues of liblinuxmt: how full, who puts and gets, who waits how long",
+    .summary = "Show the queues of liblinuxmt: how full, who puts and gets, who waits how long",
     .usage = OPTIONS_USAGE,
     .exec = run,
 };

@@ -15,7 +15,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_record = {
     .name = NULL,
     .args = OPTIONS_SYNOPSIS,
-    .summary = "Shows what the tasks of a program wait for, on whom and for how long",
+    .summary = "Show what the tasks of a program wait for, on whom and for how long",
     .usage = OPTIONS_USAGE,
     .exec = run,
 };

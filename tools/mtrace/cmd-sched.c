@@ -15,7 +15,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_sched = {
     .name = "sched",
     .args = OPTIONS_SYNOPSIS,
-    .summary = "Shows how long tasks ran, waited, and were ready without a CPU",
+    .summary = "Show how long tasks ran, waited, and were ready without a CPU",
     .usage = OPTIONS_USAGE,
     .exec = run,
 };
