@@ -3,13 +3,14 @@
  * Arms: the kernel, or a helper, has been asked to tell when a word is woken. An arm outlives the wait that it was made
  * for, as the kernel does not give it back at once. Where it is:
  *
- *   state       waiter   on the lists               how it comes there
- *   free        -        hub->free_arms             its completion
- *   live        link     -                          made when the hub is about to sleep (park.c), or adopted: who
- * begins to wait for the word of one that is idle or roused takes it over idle        NULL     its bucket's, hub->left
- * its waiter was woken here, was killed, or is late roused      NULL     its bucket's, hub->roused  the next turn has
- * sent a wake to its word cancelled   NULL     -                          the kernel has been asked to take it back;
- * or, a helper's: its letter is on the way
+ *   state       waiter   list                  how it comes there
+ *   free        -        hub->free_arms        its completion
+ *   live        link     none                  made when the hub is about to sleep (park.c), or adopted: who
+ *                                              begins to wait for the word of an idle or roused one takes it over
+ *   idle        NULL     bucket, hub->left     its waiter was woken here, was killed, or is late
+ *   roused      NULL     bucket, hub->roused   the next turn has sent a wake to its word
+ *   cancelled   NULL     none                  the kernel has been asked to take it back; or, a helper's: its
+ *                                              letter is on the way
  *
  * 1. Of an arm that nobody stands behind a completion that says "woken" means that a wake was spent on somebody who had
  * left. It is passed on. Whether it was a wake of our own cannot be told and need not be: one too many makes somebody
