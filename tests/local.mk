@@ -13,7 +13,8 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += %D%/cmocka-tap %D%/tap.sh %D%/fuzz/frames.c %D%/fuzz/input.h %D%/fuzz/manager.c %D%/fuzz/manager.seeds
 
 # Those that take longest begin first, so that with make -j none of them is left alone at the end.
-# Those of mtrace mostly wait, one after the other, beside those that compute.
+# Those of mtrace mostly wait, beside those that compute. They may run at once: were one to wait for another, make would look at it again
+# only at the end of its list.
 LONG_TESTS = %D%/variants.t %D%/cross-aarch64.t
 TESTS += $(LONG_TESTS)
 if WITH_BPF
@@ -485,16 +486,6 @@ endif
 %C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_live_json_get_LDADD = $(JANSSON_LIBS)
 # end of live: mtrace record
-
-# With make -j the live tests, which mostly wait, run one after another, beside the others. Only what is to be run anyway is waited for.
-LIVE_LOGS = $(filter %D%/live/%,$(TEST_LOGS))
-%D%/live/doctor.log: | $(filter %D%/live/deadlock.log,$(LIVE_LOGS))
-%D%/live/record.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log,$(LIVE_LOGS))
-%D%/live/locks.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log,$(LIVE_LOGS))
-%D%/live/queues.log: | $(filter %D%/live/deadlock.log %D%/live/doctor.log %D%/live/record.log %D%/live/locks.log,$(LIVE_LOGS))
-%D%/live/pool.log: | $(filter-out %D%/live/pool.log %D%/live/coros.log %D%/live/programs.log,$(LIVE_LOGS))
-%D%/live/coros.log: | $(filter-out %D%/live/coros.log %D%/live/programs.log,$(LIVE_LOGS))
-%D%/live/programs.log: | $(filter-out %D%/live/programs.log,$(LIVE_LOGS))
 
 # What the tests that build the tree in other ways keep.
 clean-local: clean-kept
