@@ -3,6 +3,7 @@
  * Threads: made and joined, one after the other. usage: thread VARIANT; prints "metric unit value" a line.
  *
  *   create-join     a thread that does nothing, one at a time
+ *   create-join-cpu the processors' time of that
  *   batch           64 at once, then all joined, per thread
  *   growth          KiB of resident memory that 100,000 more of them leave behind
  */
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ROUNDS 10000
 #define BATCH  64
@@ -69,10 +71,19 @@ static double timed(void (*batch)(int), int size, int rounds)
     return (double)(mt_now() - start) / 1000 / size / rounds;
 }
 
+static double processor_time(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
 int main(int argc, char **argv)
 {
     int mt = argc == 2 && !strcmp(argv[1], "mt");
     void (*batch)(int) = mt ? mt_batch : pthread_batch;
+    double used;
     long before;
 
     if (argc != 2 || (!mt && strcmp(argv[1], "pthread"))) {
@@ -80,7 +91,9 @@ int main(int argc, char **argv)
         return 2;
     }
     timed(batch, 1, 1000); /* warm */
+    used = processor_time();
     printf("create-join us %.3f\n", timed(batch, 1, ROUNDS));
+    printf("create-join-cpu us %.3f\n", (processor_time() - used) / ROUNDS);
     printf("batch us %.3f\n", timed(batch, BATCH, ROUNDS / BATCH));
     before = resident();
     timed(batch, 1, 100000);
