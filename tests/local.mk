@@ -38,7 +38,7 @@ UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/u
 	%D%/unit/receive-all %D%/unit/record %D%/unit/rlock %D%/unit/robust %D%/unit/robust-cond %D%/unit/rwlock %D%/unit/sandbox \
 	%D%/unit/sem %D%/unit/shm %D%/unit/stack \
 	%D%/unit/sys %D%/unit/task %D%/unit/thread %D%/unit/thread-libc %D%/unit/thread-system %D%/unit/timeout \
-	%D%/unit/timer %D%/unit/unread %D%/unit/wait %D%/unit/worker
+	%D%/unit/timer %D%/unit/unmapped %D%/unit/unread %D%/unit/wait %D%/unit/worker
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -170,9 +170,13 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_process_options_SOURCES = %D%/unit/process-options.c %D%/unit/process-unit.h %D%/unit/unit.h
 %C%_unit_process_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_process_options_LDADD = $(UNIT_LIBS)
-%C%_unit_armed_SOURCES = %D%/unit/armed.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_armed_SOURCES = %D%/unit/armed.c %D%/unit/armed-unit.h %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_armed_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_armed_LDADD = $(UNIT_LIBS)
+
+%C%_unit_unmapped_SOURCES = %D%/unit/unmapped.c %D%/unit/armed-unit.h %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_unmapped_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_unmapped_LDADD = $(UNIT_LIBS)
 %C%_unit_parked_SOURCES = %D%/unit/parked.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_parked_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_parked_LDADD = $(UNIT_LIBS)

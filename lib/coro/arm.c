@@ -6,7 +6,7 @@
  *   state       waiter   list                  how it comes there
  *   free        -        hub->free_arms        its completion
  *   live        link     none                  made when the hub is about to sleep (park.c), or adopted: who
- *                                              begins to wait for the word of an idle or roused one takes it over
+ *                                              begins to wait for the word of an idle or roused one takes it over (3)
  *   idle        NULL     bucket, hub->left     its waiter was woken here, was killed, or is late
  *   roused      NULL     bucket, hub->roused   the next turn has sent a wake to its word
  *   cancelled   NULL     none                  the kernel has been asked to take it back; or, a helper's: its
@@ -25,14 +25,15 @@
  *
  * 3. Adoption is right as the arm is in the kernel's queue, or a completion of it is still to come, when the word is
  * compared by the new waiter: a later wake that meets the arm is told to him. It saves the kernel two calls for one who
- * waits again.
+ * waits again. A shared word is not adopted for: the kernel knows it by its file, and another may have been mapped at
+ * the address meanwhile.
  *
  * A helper looks at the word itself, whose memory need not be there when its waiter has gone on. So its arms are never
  * idle, but taken off its list at once, which is no system call. (helper.c)
  *
  * An idle arm is harmless while the hub turns, as what it is told is passed on by the next turn. Before the thread
- * itself goes on, which may not come back to the hub for long, and before a hub ends, there are turns until none is
- * left.
+ * itself goes on, which may not come back to the hub for long, before a segment is unmapped, where nothing can be
+ * passed on any more, and before a hub ends, there are turns until none is left.
  *
  * tests/model/park.pml checks that no wake is lost.
  */
@@ -156,7 +157,7 @@ static void complete(struct mt__hub *hub, struct mt__op *op, int result)
 
 static int is_for(struct mt__hub *hub, const struct mt__arm *arm, const struct mt__link *link)
 {
-    return arm->word == link->word && !((arm->flags ^ link->flags) & MT__WAIT_SHARED) && hub->loop->is_sent(hub, arm);
+    return arm->word == link->word && !((arm->flags | link->flags) & MT__WAIT_SHARED) && hub->loop->is_sent(hub, arm);
 }
 
 int mt__arm_adopt(struct mt__hub *hub, struct mt__link *link)

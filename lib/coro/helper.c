@@ -9,7 +9,8 @@
  * which the kernel still has the helper waiting, finds none and is passed on, by the helper, which does nothing else.
  * One that the helper has left as a letter meanwhile comes to the hub as the completion of an arm without a waiter, and
  * its wake is passed on. Between the copy of the list and the call to the kernel a word's memory may go: then the call
- * fails (EFAULT), and the list is copied again.
+ * fails (EFAULT), and the list is copied again. Before a segment is unmapped each helper is told and awaited, as what
+ * it still owes to a word there could not be passed on any more.
  *
  * Where futex_waitv is missing (before Linux 5.16) the words are compared every SLICE.
  */
@@ -27,6 +28,7 @@
 
 #define WORDS 120
 #define SLICE MT_MS(2)
+#define SHORT 50000 /* ns: nobody wakes who waits until it has settled */
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -44,6 +46,7 @@ struct mt__helper {
     unsigned count;
     uint32_t changed; /* futex word */
     uint32_t over;
+    uint32_t settled; /* the value of `changed` up to which it has passed on what it owed */
     struct mt__hub *hub;
     struct mt_task *thread;
     struct mt__helper *next;
@@ -157,6 +160,7 @@ static int run(void *arg)
 
     while (!__atomic_load_n(&helper->over, __ATOMIC_ACQUIRE)) {
         changed = __atomic_load_n(&helper->changed, __ATOMIC_ACQUIRE);
+        __atomic_store_n(&helper->settled, changed, __ATOMIC_RELEASE);
         mt__mini_acquire(&helper->guard);
         letters = look(helper);
         count = copy(helper, waits);
@@ -233,6 +237,18 @@ void mt__helpers_tell(struct mt__hub *hub)
         hub->untold_helpers = helper->next_untold;
         helper->untold = 0;
         tell(helper);
+    }
+}
+
+void mt__helpers_settle(struct mt__hub *hub)
+{
+    const struct timespec slice = {0, SHORT};
+    uint32_t settled;
+
+    for (struct mt__helper *helper = hub->helpers; helper; helper = helper->next) {
+        tell(helper);
+        while ((settled = __atomic_load_n(&helper->settled, __ATOMIC_ACQUIRE)) != helper->changed)
+            mt__sys(SYS_futex, &helper->settled, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, settled, &slice);
     }
 }
 

@@ -250,10 +250,17 @@ static void yield(void)
     mt__record_state(hub->current->task->record, MT_RUNNING);
 }
 
+static void settle_here(void)
+{
+    mt__helpers_settle(mt__hub);
+    settle(mt__hub);
+}
+
 const struct mt__hook mt__hub_hook = {
     .park = mt__park_word,
     .park_any = mt__park_any,
     .unpark = mt__unpark,
     .poll = mt__park_poll,
     .yield = yield,
+    .settle = settle_here,
 };

@@ -152,6 +152,7 @@ int mt__helper_futex(struct mt__hub *hub, struct mt__arm *arm);
 int mt__helper_cancel(struct mt__hub *hub, struct mt__arm *arm); /* 1: it is free; 0: its letter is on the way */
 void mt__helper_left(struct mt__hub *hub, struct mt__arm *arm);  /* a letter of it has been read */
 void mt__helpers_tell(struct mt__hub *hub);                      /* of what is new */
+void mt__helpers_settle(struct mt__hub *hub); /* returns when nothing that was on their lists is owed a wake */
 void mt__helpers_close(struct mt__hub *hub, int forked);
 unsigned mt__helpers_count(const struct mt__hub *hub);
 

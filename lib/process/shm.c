@@ -3,6 +3,7 @@
  * Shared memory: a memfd, sealed so that nobody can make it smaller under another who reads it.
  */
 #include "base/sys.h"
+#include "wait/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,6 +109,7 @@ void mt_shm_free(struct mt_shm *shm)
 {
     if (!shm)
         return;
+    mt__wait_settle();
     munmap(shm->address, shm->size);
     close(shm->fd);
     free(shm);

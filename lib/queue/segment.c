@@ -253,8 +253,10 @@ void mt_queue_free(struct mt_queue *queue)
 {
     if (!queue)
         return;
-    if (queue->mapped)
+    if (queue->mapped) {
+        mt__wait_settle();
         mt__sys(SYS_munmap, queue->shared, queue->mapped);
+    }
     if (queue->fd >= 0)
         mt__sys(SYS_close, queue->fd);
     free(queue);

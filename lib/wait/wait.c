@@ -54,6 +54,12 @@ const struct mt__hook *mt__hook(void)
     return hook;
 }
 
+void mt__wait_settle(void)
+{
+    if (hook && hook->settle)
+        hook->settle();
+}
+
 int mt__wait_may_spin(void)
 {
     return !hook;

@@ -108,9 +108,13 @@ struct mt__hook {
     int (*poll)(struct mt__wait *wait, struct pollfd *fds, unsigned count, mt_deadline until);
     void (*yield)(void);
     unsigned (*unpark)(uint32_t *word, unsigned n);
+    void (*settle)(void);
 };
 void mt__hook_set(const struct mt__hook *hook); /* for the calling thread; NULL: none */
 const struct mt__hook *mt__hook(void);          /* NULL: none */
+
+/* Before shared memory is unmapped: wakes that have come to those who had given up waiting there are passed on. */
+void mt__wait_settle(void);
 
 /* When the thread last looked at a clock for its waits; the hub's turns do so too. */
 extern __thread mt_deadline mt__wait_clock __attribute__((tls_model("initial-exec")));

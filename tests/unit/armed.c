@@ -4,54 +4,13 @@
  * own hub. A wake that meets what is left of such a wait is somebody else's, in whatever thread or process he is.
  * tests/loops.t runs this on each loop.
  */
-#include "hub.h"
+#include "armed-unit.h"
 #include "wait/wait.h"
 
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-
-#define END   mt_after(MT_SEC(30))
-#define CROWD 100 /* more than are taken back one by one */
-
-static int acquire(void *arg)
-{
-    return mt_sem_acquire(arg, END);
-}
-
-/* Outcomes other than 0 are wanted here. */
-static int end_of(struct mt_task *task)
-{
-    int outcome;
-
-    assert_int_equal(mt_task_join(task, END), 0);
-    outcome = mt_task_outcome(task);
-    mt_task_release(task);
-    return outcome;
-}
-
-/* -- The crowd ---------------------------------------------------------------------------------------------------- */
-
-static struct mt_sem places[CROWD];
-static struct mt_task *crowd[CROWD];
-
-static void gather(void)
-{
-    for (int i = 0; i < CROWD; i++) {
-        mt_sem_init(&places[i], 0, NULL, 0);
-        crowd[i] = spawn_coro(acquire, &places[i]);
-    }
-    assert_int_equal(mt_sleep(MT_MS(2)), 0);
-}
-
-static void disperse(void)
-{
-    for (int i = 0; i < CROWD; i++)
-        mt_sem_release(&places[i], 1);
-    for (int i = 0; i < CROWD; i++)
-        assert_int_equal(end_of(crowd[i]), 0);
-}
 
 /* -- Many end ----------------------------------------------------------------------------------------------------- */
 
@@ -168,25 +127,11 @@ static int set_and_wake_one(void *arg)
     return 0;
 }
 
-static int is_over(struct mt_task *task)
-{
-    return mt_task_outcome(task) != -EINPROGRESS;
-}
-
 /* The hub is not turned. */
 static void until_flag_is(uint32_t wanted)
 {
     while (__atomic_load_n(&flag, __ATOMIC_ACQUIRE) != wanted)
         sched_yield();
-}
-
-static void until_over(struct mt_task *task)
-{
-    mt_deadline end = END;
-
-    while (!is_over(task) && mt_now() < end)
-        sched_yield();
-    assert_true(is_over(task));
 }
 
 enum { THREAD_FIRST = 1, RELEASED_FIRST = 2 };
@@ -271,11 +216,6 @@ static void a_wake_between_ours_and_the_next_turn(void **state)
         assert_int_equal(finish(releaser), 0);
     }
     disperse();
-}
-
-static int release_one(void *arg)
-{
-    return mt_sem_release(arg, 1);
 }
 
 /* He begins to wait again, and what is left of his last wait serves him. */
@@ -411,6 +351,7 @@ int main(void)
         cmocka_unit_test(many_end_in_any_order),    cmocka_unit_test(many_that_wait_for_one_end),
         cmocka_unit_test(who_left_takes_no_wake),   cmocka_unit_test(a_wake_between_ours_and_the_next_turn),
         cmocka_unit_test(who_waits_again_is_woken),
+
     };
     return RUN(tests);
 }
