@@ -4,7 +4,7 @@
  * run at its end, in it, before those of its keys.
  *
  * libc keeps a module loaded as long as it has destructors to be run in some thread. Here it is kept from the first one
- * on that a coroutine registers, by one that does nothing and is libc's.
+ * on that a coroutine registers, until the thread of its hub has ended, by one that does nothing and is libc's.
  *
  * exit(3) runs those of the thread that calls it and no other's. libc's list is the kernel thread's, whoever calls: so
  * what is on it looks who runs.
@@ -59,14 +59,13 @@ static void do_nothing(void *nothing) {}
 
 #define PINNED 64
 
-static struct mt__mini guard;
-static void *pinned[PINNED];
+/* By this thread: what another one has done for it ends with that. */
+static __thread void *pinned[PINNED] __attribute__((tls_model("initial-exec")));
 
 void mt__destructors_forked(void)
 {
     const struct mt__pthread *thread = mt__pthread_if_known();
 
-    guard = (struct mt__mini){0};
     main_is_gone |= thread && thread->unwinds;
 }
 
@@ -74,16 +73,12 @@ static void pin(void *module)
 {
     int place = 0;
 
-    mt__mini_acquire(&guard);
     while (place < PINNED && pinned[place] && pinned[place] != module)
         place++;
-    if (place < PINNED && pinned[place]) {
-        mt__mini_release(&guard);
+    if (place < PINNED && pinned[place])
         return;
-    }
     if (place < PINNED)
         pinned[place] = module;
-    mt__mini_release(&guard);
     mt__libc(__cxa_thread_atexit_impl)(do_nothing, NULL, module);
 }
 

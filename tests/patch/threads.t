@@ -121,6 +121,11 @@ if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.c
     else
         verdict "threads-loads.c builds" 1
     fi
+    if compile unloads threads-unloads.c -ldl; then
+        same unloads "$scratch/unloads" "$scratch/module.so"
+    else
+        verdict "threads-unloads.c builds" 1
+    fi
 else
     verdict "C++'s variables of threads" 0 "no C++ compiler"
 fi
