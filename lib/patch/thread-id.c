@@ -114,6 +114,8 @@ int mt__id_call(long number, long *first, long *second, long third, long *result
         return (*result = own_id()) != 0;
     case SYS_tkill:
     case SYS_tgkill:
+        if (number == SYS_tgkill && *first != getpid())
+            return 0;
         told = number == SYS_tkill ? signal_to(*first, (int)*second) : signal_to(*second, (int)third);
         if (told <= 0)
             *result = as_libc(told);
@@ -145,7 +147,7 @@ MT__PATCHED pid_t gettid(void)
 
 MT__PATCHED int tgkill(pid_t process, pid_t id, int number)
 {
-    int result = mt__pthread_is_on() ? signal_to(id, number) : 1;
+    int result = mt__pthread_is_on() && process == getpid() ? signal_to(id, number) : 1;
 
     return result > 0 ? mt__libc(tgkill)(process, id, number) : as_libc(result);
 }

@@ -129,6 +129,8 @@ static void *tell_id(void *arg)
     good += !setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, (id_t)gettid())) && !errno;
     good += !tgkill(getpid(), gettid(), 0) && !syscall(SYS_tgkill, getpid(), gettid(), 0);
     good += tgkill(getpid(), gettid(), 1000) < 0 && errno == EINVAL;
+    good += tgkill(getppid(), gettid(), 0) < 0 && errno == ESRCH; /* it is none of that one's */
+    good += syscall(SYS_tgkill, getppid(), gettid(), 0) < 0 && errno == ESRCH;
     pthread_mutex_lock(&mutex);
     good += mutex.__data.__owner == gettid(); /* as some programs' assertions have it */
     pthread_mutex_unlock(&mutex);
