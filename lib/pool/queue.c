@@ -210,7 +210,7 @@ static void sleep_until_woken(struct mt__worker *worker)
                             .deadline = MT_FOREVER};
     uint32_t work = __atomic_load_n(&pool->work, __ATOMIC_RELAXED);
 
-    pool->idle++;
+    __atomic_store_n(&pool->idle, pool->idle + 1, __ATOMIC_RELAXED);
     mt__pool_unlock(pool);
     if (!mt__wait_begin(&wait)) {
         int result = mt__wait_round(&wait, work, MT_FOREVER);
@@ -219,7 +219,7 @@ static void sleep_until_woken(struct mt__worker *worker)
             mt__worker_settle(worker, NULL, 0);
     }
     mt__pool_lock(pool);
-    pool->idle--;
+    __atomic_store_n(&pool->idle, pool->idle - 1, __ATOMIC_RELAXED);
     if (pool->waking)
         pool->waking--;
 }
