@@ -206,9 +206,13 @@ __attribute__((no_sanitize("thread"))) static void copy_words(const struct mt__r
         to[i] = from[i];
 }
 
+/* Whoever changes it may have lost its processor in the middle of that: it is waited for, but not for ever, as it may
+ * be gone. */
 void mt__record_copy(const struct mt__record *record, struct mt__record *copy)
 {
-    for (int attempt = 0; attempt < 1000; attempt++) {
+    static const struct timespec moment = {0, 50000};
+
+    for (int attempt = 0; attempt < 2000; attempt++) {
         uint32_t before = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
         if (!(before & 1)) {
             copy_words(record, copy);
@@ -216,7 +220,10 @@ void mt__record_copy(const struct mt__record *record, struct mt__record *copy)
             if (__atomic_load_n(&record->sequence, __ATOMIC_RELAXED) == before)
                 return;
         }
-        mt__arch_pause();
+        if (attempt < 1000)
+            mt__arch_pause();
+        else
+            mt__sys(SYS_nanosleep, &moment, NULL);
     }
     memset(copy, 0, sizeof *copy);
 }
