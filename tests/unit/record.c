@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 static struct mt_lock stuck = MT_LOCK_INIT_NAMED("stuck");
+static struct mt_event changing = MT_EVENT_INIT;
 
 static int open_records(pid_t pid)
 {
@@ -190,13 +191,40 @@ static void used_again(void **state)
     assert_int_equal(mt__records_table()->used, used);
 }
 
+/* Whoever changes it has lost its processor in the middle of that. */
+static int change_slowly(void *arg)
+{
+    struct mt__record *record = arg;
+
+    mt__record_begin(record);
+    mt_event_set(&changing);
+    usleep(5000);
+    mt__record_end(record);
+    return 0;
+}
+
+static void a_change_is_waited_for(void **state)
+{
+    struct mt__record *record = mt__record_new(), copy;
+    struct mt_task *task;
+
+    assert_non_null(record);
+    strcpy(record->name, "slow");
+    mt__record_end(record); /* it is filled in */
+    task = spawn(change_slowly, record);
+    assert_int_equal(mt_event_wait(&changing, MT_FOREVER), 0);
+    mt__record_copy(record, &copy);
+    assert_string_equal(copy.name, "slow");
+    assert_int_equal(finish(task), 0);
+    mt__record_free(record);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seen_from_another_process),
-        cmocka_unit_test(a_child_has_records_of_its_own),
-        cmocka_unit_test(a_child_of_many_has_them_too),
-        cmocka_unit_test(used_again),
+        cmocka_unit_test(seen_from_another_process),    cmocka_unit_test(a_child_has_records_of_its_own),
+        cmocka_unit_test(a_child_of_many_has_them_too), cmocka_unit_test(used_again),
+        cmocka_unit_test(a_change_is_waited_for),
     };
     return RUN(tests);
 }
