@@ -74,6 +74,7 @@ void mt__coro_forked(struct mt__hub *hub)
     if (!hub)
         return;
     forget_others(hub);
+    hub->current->is_called = 0;
     hub->root.id = (uint32_t)mt__sys(SYS_gettid);
     if (hub->current == &hub->root)
         return;
@@ -247,21 +248,32 @@ void mt__coro_kill_here(struct mt__hub *hub, struct mt__coro *coro)
         mt__parked_end(hub, coro->parked, -ECANCELED);
 }
 
-/* Another thread's: a letter to its hub, which lives as long as a coroutine that is not done. */
-static void kill_there(struct mt__coro *coro)
+/* A letter to its hub, which lives as long as a coroutine that is not done. */
+static void call(struct mt__coro *coro)
 {
     struct mt__hub *hub = coro->hub;
     struct mt__coro *first;
 
-    __atomic_store_n(&coro->task->cancel, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_exchange_n(&coro->is_killed, 1, __ATOMIC_ACQ_REL))
+    if (__atomic_exchange_n(&coro->is_called, 1, __ATOMIC_ACQ_REL))
         return;
     mt_task_retain(coro->task);
-    first = __atomic_load_n(&hub->letters.killed, __ATOMIC_RELAXED);
+    first = __atomic_load_n(&hub->letters.called, __ATOMIC_RELAXED);
     do
-        coro->next_killed = first;
-    while (!__atomic_compare_exchange_n(&hub->letters.killed, &first, coro, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+        coro->next_called = first;
+    while (!__atomic_compare_exchange_n(&hub->letters.called, &first, coro, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
     mt__hub_ring(hub);
+}
+
+static void kill_there(struct mt__coro *coro)
+{
+    __atomic_store_n(&coro->task->cancel, 1, __ATOMIC_SEQ_CST);
+    call(coro);
+}
+
+void mt__coro_summon(struct mt__coro *coro)
+{
+    __atomic_store_n(&coro->signals.summoned, 1, __ATOMIC_SEQ_CST);
+    call(coro);
 }
 
 static int coro_kill(struct mt_task *task)
@@ -322,10 +334,10 @@ static struct mt__coro *make_again(struct mt__hub *hub, struct mt__coro *coro, c
     coro->joiner = NULL;
     coro->greenlets = NULL;
     coro->started = coro->inside = 0;
-    coro->is_killed = 0;
+    coro->is_called = 0;
     coro->owed = NULL;
     coro->pthread = coro->storage = NULL;
-    coro->signalled = 0;
+    coro->signals = (struct mt__signalled){0};
     mt__task_again(coro->task, MT_COROUTINE, name);
     return coro;
 }

@@ -18,6 +18,9 @@
 
 __thread struct mt__hub *mt__hub __attribute__((tls_model("initial-exec")));
 void (*mt__storage_swap)(struct mt__hub *hub, const struct mt__coro *next);
+void (*mt__hub_opens)(struct mt__hub *hub);
+void (*mt__hub_arrived)(struct mt__hub *hub);
+void (*mt__summons_answer)(struct mt__coro *self);
 
 /* -- Running ------------------------------------------------------------------------------------------------------ */
 
@@ -51,20 +54,34 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub)
 
 /* -- The turn ----------------------------------------------------------------------------------------------------- */
 
+/* It was killed or summoned. Who does not wait finds the summons when it is its turn. */
+static void call(struct mt__hub *hub, struct mt__coro *coro)
+{
+    struct mt__parked *parked = coro->parked;
+
+    if (!parked)
+        return;
+    if (parked->cancellable && /* a worker may be done with what was killed */
+        __atomic_load_n(&coro->task->cancel, __ATOMIC_ACQUIRE)) {
+        mt__parked_end(hub, parked, -ECANCELED);
+    } else if (__atomic_load_n(&coro->signals.summoned, __ATOMIC_ACQUIRE) && !parked->up && parked->wait) {
+        parked->up = 1;
+        mt__hub_ready(hub, coro);
+    }
+}
+
 void mt__hub_read_letters(struct mt__hub *hub)
 {
-    struct mt__coro *killed, *next;
+    struct mt__coro *called, *next;
     struct mt__arm *arm, *next_arm;
 
-    if (__atomic_load_n(&hub->letters.killed, __ATOMIC_SEQ_CST)) {
-        killed = __atomic_exchange_n(&hub->letters.killed, NULL, __ATOMIC_ACQUIRE);
-        for (; killed; killed = next) {
-            next = killed->next_killed;
-            __atomic_exchange_n(&killed->is_killed, 0, __ATOMIC_ACQ_REL); /* from now on a kill writes anew */
-            if (killed->parked && killed->parked->cancellable && /* a worker may be done with what was killed */
-                __atomic_load_n(&killed->task->cancel, __ATOMIC_ACQUIRE))
-                mt__parked_end(hub, killed->parked, -ECANCELED);
-            mt__task_drop(killed->task);
+    if (__atomic_load_n(&hub->letters.called, __ATOMIC_SEQ_CST)) {
+        called = __atomic_exchange_n(&hub->letters.called, NULL, __ATOMIC_ACQUIRE);
+        for (; called; called = next) {
+            next = called->next_called;
+            __atomic_exchange_n(&called->is_called, 0, __ATOMIC_ACQ_REL); /* from now on a call writes anew */
+            call(hub, called);
+            mt__task_drop(called->task);
         }
     }
     if (__atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST)) {
@@ -86,66 +103,84 @@ void mt__hub_ring(struct mt__hub *hub)
         mt__sys(SYS_write, hub->letters.bell, &one, sizeof one);
 }
 
-void mt__hub_interrupt(int signal, unsigned flags)
+void mt__hub_interrupt(int signal, unsigned flags, int is_sent)
 {
     struct mt__hub *hub = mt__hub;
+    struct mt__signalled *self;
 
     if (!hub)
         return;
+    self = &hub->current->signals;
+    if (!hub->in_turn && (is_sent || self->answers || (self->waits && !hub->current->parked))) {
+        self->interrupted |= flags;
+        return;
+    }
     __atomic_store_n(&hub->letters.interrupted_at, mt_now(), __ATOMIC_RELAXED);
     __atomic_fetch_or(&hub->letters.signals, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
     __atomic_fetch_or(&hub->letters.interrupted, flags, __ATOMIC_SEQ_CST);
     mt__hub_ring(hub);
 }
 
-static int interrupt(struct mt__hub *hub, const struct mt__coro *coro, uint32_t flags)
+void mt__hub_arrives(struct mt__hub *hub)
+{
+    __atomic_store_n(&hub->letters.arrived, 1, __ATOMIC_SEQ_CST);
+    mt__hub_ring(hub);
+}
+
+static int lets_in(const struct mt__hub *hub, const struct mt__coro *coro, uint64_t signals)
+{
+    return (signals & ~(coro->signals.has_mask ? coro : &hub->root)->signals.blocked) != 0;
+}
+
+static int interrupt(struct mt__hub *hub, const struct mt__coro *coro, uint64_t signals, uint32_t flags)
 {
     struct mt__parked *parked = coro->parked;
 
-    if (!parked || !parked->wait || !(parked->wait->flags & flags) ||
+    if (!parked || !parked->wait || !(parked->wait->flags & flags) || !lets_in(hub, coro, signals) ||
         parked->wait->since > __atomic_load_n(&hub->letters.interrupted_at, __ATOMIC_RELAXED))
         return 0;
     mt__parked_end(hub, parked, -EINTR);
     return 1;
 }
 
-static int interrupt_first_of(struct mt__hub *hub, uint32_t flags)
+static int interrupt_first_of(struct mt__hub *hub, uint64_t signals, uint32_t flags)
 {
-    if (interrupt(hub, &hub->root, flags))
+    if (interrupt(hub, &hub->root, signals, flags))
         return 1;
     for (const struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
-        if (interrupt(hub, coro, flags))
+        if (interrupt(hub, coro, signals, flags))
             return 1;
     return 0;
 }
 
-/* Each that was sent one of them. */
-static int interrupt_signalled(struct mt__hub *hub, uint64_t signals, uint32_t flags)
-{
-    int any = 0;
-
-    for (struct mt__coro *coro = hub->living; coro; coro = coro->next_living)
-        if (__atomic_load_n(&coro->signalled, __ATOMIC_ACQUIRE) & signals) {
-            __atomic_fetch_and(&coro->signalled, ~signals, __ATOMIC_ACQ_REL);
-            interrupt(hub, coro, flags);
-            any = 1;
-        }
-    return any;
-}
-
-/* One, as one of a process's threads would be: who the signal was sent to, or else who has let it in, then the thread's
- * own. */
+/* One that lets one of them in, as one of a process's threads would be interrupted: who waits for nothing else, then
+ * the thread's own. */
 static void interrupt_one(struct mt__hub *hub)
 {
     uint64_t signals;
     uint32_t flags;
 
+    if (__atomic_load_n(&hub->letters.arrived, __ATOMIC_RELAXED) &&
+        __atomic_exchange_n(&hub->letters.arrived, 0, __ATOMIC_SEQ_CST))
+        mt__hub_arrived(hub);
     if (!__atomic_load_n(&hub->letters.interrupted, __ATOMIC_RELAXED))
         return;
     flags = __atomic_exchange_n(&hub->letters.interrupted, 0, __ATOMIC_SEQ_CST);
     signals = __atomic_exchange_n(&hub->letters.signals, 0, __ATOMIC_SEQ_CST);
-    if (!interrupt_signalled(hub, signals, flags) && !interrupt_first_of(hub, MT__WAIT_INTERRUPT_FIRST))
-        interrupt_first_of(hub, flags);
+    if (!interrupt_first_of(hub, signals, MT__WAIT_INTERRUPT_FIRST))
+        interrupt_first_of(hub, signals, flags);
+}
+
+void mt__hub_answer(struct mt__coro *self)
+{
+    int error = errno;
+
+    self->signals.interrupted = 0;
+    self->signals.answers = 1;
+    while (__atomic_exchange_n(&self->signals.summoned, 0, __ATOMIC_ACQ_REL))
+        mt__summons_answer(self);
+    self->signals.answers = 0;
+    errno = error;
 }
 
 static void expire(struct mt__hub *hub)
@@ -171,9 +206,10 @@ static void sleep_in_loop(struct mt__hub *hub)
     if (stuck_at < until)
         until = stuck_at;
     __atomic_store_n(&hub->letters.sleeping, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&hub->letters.killed, __ATOMIC_SEQ_CST) ||
+    if (__atomic_load_n(&hub->letters.called, __ATOMIC_SEQ_CST) ||
         __atomic_load_n(&hub->letters.woken, __ATOMIC_SEQ_CST) ||
-        __atomic_load_n(&hub->letters.interrupted, __ATOMIC_SEQ_CST))
+        __atomic_load_n(&hub->letters.interrupted, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&hub->letters.arrived, __ATOMIC_SEQ_CST))
         until = MT_NOWAIT;
     hub->sleeps++;
     mt__tell_sleep(hub, until);
@@ -220,6 +256,8 @@ static void turn(struct mt__hub *hub, int idle)
 {
     hub->in_turn = 1;
     mt__monitor_beat(hub);
+    if (mt__hub_opens)
+        mt__hub_opens(hub);
     mt__hub_read_letters(hub);
     mt__park_arm_new(hub, idle);
     if (idle) {
@@ -252,8 +290,12 @@ static void yield(void)
 
 static void settle_here(void)
 {
-    mt__helpers_settle(mt__hub);
-    settle(mt__hub);
+    struct mt__hub *hub = mt__hub;
+
+    mt__helpers_settle(hub);
+    settle(hub);
+    if (hub->current->storage != hub->storage)
+        mt__storage_swap(hub, hub->current);
 }
 
 const struct mt__hook mt__hub_hook = {

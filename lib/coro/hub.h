@@ -174,6 +174,7 @@ struct mt__parked {
     struct mt__wait *wait;
     int result;
     int cancellable;
+    int up; /* it has been made ready for a summons, and waits on when that has been answered */
     struct mt__link *links;
     unsigned count;
     struct mt__timer timer;
@@ -197,6 +198,16 @@ static inline struct mt__bucket *mt__bucket_of(const struct mt__table *table, co
 
 /* -- The coroutine and the hub ------------------------------------------------------------------------------------ */
 
+/* What a coroutine, or the root, has of a thread's signals: lib/patch's, all 0 without it. */
+struct mt__signalled {
+    uint64_t blocked;     /* those that it does not let in, bit n - 1, if */
+    uint32_t has_mask;    /* it has a mask of its own; else the root's is its */
+    uint32_t summoned;    /* it has to answer: see mt__coro_summon */
+    uint32_t answers;     /* it does, */
+    uint32_t waits;       /* or is about to wait with another mask */
+    uint32_t interrupted; /* waits that the handlers have ended which have run in it meanwhile, as flags of theirs */
+};
+
 struct mt__coro {
     struct mt__context context;
     struct mt_task *task;
@@ -207,13 +218,13 @@ struct mt__coro {
     void *greenlets;         /* the state of its greenlets, while it does not run */
     uint32_t id;             /* what its locks show */
     uint32_t started;
-    uint32_t inside;    /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
-    void *pthread;      /* lib/patch's: who it is as one of pthread.h's threads, */
-    void *storage;      /* what the thread has to hold for it while it runs; NULL: nothing but its own, */
-    uint64_t signalled; /* and which signals were sent to it rather than to the thread: bit n - 1 */
+    uint32_t inside; /* it waits in a call of lib/patch: another, which a signal handler makes, goes to libc */
+    void *pthread;   /* lib/patch's: who it is as one of pthread.h's threads, */
+    void *storage;   /* and what the thread has to hold for it while it runs; NULL: nothing but its own */
+    struct mt__signalled signals;
     struct mt__coro *next_living, **living_link;
-    struct mt__coro *next_killed; /* on the hub's letters */
-    uint32_t is_killed;
+    struct mt__coro *next_called; /* on the hub's letters: it has been killed, or summoned */
+    uint32_t is_called;
     uint32_t *owed;          /* the shared word whose wake has made it ready; NULL once it runs */
     struct mt__stack *stack; /* NULL: the thread's own */
     struct mt__parked waits_to_start;
@@ -221,12 +232,13 @@ struct mt__coro {
 
 /* Anybody's: what other threads leave for the hub. */
 struct mt__letters {
-    struct mt__coro *killed;    /* a stack; each with a reference */
+    struct mt__coro *called;    /* killed or summoned: a stack; each with a reference */
     struct mt__arm *woken;      /* from the helpers */
     uint32_t sleeping;          /* the hub is asleep, or about to be: ring */
     uint32_t interrupted;       /* a signal handler has run in its thread: which waits that may end, */
     uint64_t signals;           /* of which signals: first the wait of a coroutine that was sent one */
     mt_deadline interrupted_at; /* waits that began later have not been interrupted */
+    uint32_t arrived;           /* there are signals that mt__hub_arrived is to give to somebody */
     int bell;                   /* an eventfd */
 };
 
@@ -294,12 +306,29 @@ MT__SEAM struct mt__hub *mt__hub_here(int *error);
 /* Who runs next, after a turn of the hub. */
 struct mt__coro *mt__hub_turn(struct mt__hub *hub);
 
-/* For a signal handler, which has run in this thread: the next turn ends one of the waits with these flags. */
-MT__SEAM void mt__hub_interrupt(int signal, unsigned flags);
+/* For a signal handler, which is about to run in this thread: one of the waits with these flags is to end. is_sent: the
+ * signal was sent to who runs, and it is that one's wait or none. Else it is one of the process's: then the next turn
+ * ends the wait of one that lets it in. */
+MT__SEAM void mt__hub_interrupt(int signal, unsigned flags, int is_sent);
 
 /* lib/patch's: puts what `next` has to find in its thread in the place of hub->storage, and makes it that. Called on
  * the stack that is being left, and only if the two differ: coroutines without any have the thread's own in common. */
 extern MT__SEAM void (*mt__storage_swap)(struct mt__hub *hub, const struct mt__coro *next);
+
+/* lib/patch's: the hub turns, and lets in all signals that anybody in it lets in. Afterwards hub->storage is that of
+ * nobody if who goes on has to find another mask. */
+extern MT__SEAM void (*mt__hub_opens)(struct mt__hub *hub);
+
+/* A signal handler of lib/patch's has kept a signal that was sent to the process and came in a turn: when that is over,
+ * it is asked whose it is to be. */
+MT__SEAM void mt__hub_arrives(struct mt__hub *hub);
+extern MT__SEAM void (*mt__hub_arrived)(struct mt__hub *hub);
+
+/* Has it call mt__summons_answer, lib/patch's, as soon as it is its turn, in the midst of a wait if need be, which then
+ * goes on unless handlers have interrupted it. Anybody's, also a signal handler's, while the coroutine lives. */
+MT__SEAM void mt__coro_summon(struct mt__coro *coro);
+extern MT__SEAM void (*mt__summons_answer)(struct mt__coro *self);
+void mt__hub_answer(struct mt__coro *self);
 void mt__hub_bury(struct mt__coro *corpse);
 void mt__hub_read_letters(struct mt__hub *hub);
 extern const struct mt__hook mt__hub_hook;
@@ -354,19 +383,21 @@ static inline __attribute__((always_inline)) void mt__hub_leave(struct mt__hub *
     }
     if (MT__PROBED(coro__switch))
         mt__told_switch(self, next, corpse != NULL);
-    if (next == self)
-        return;
     if (__builtin_expect(next->storage != hub->storage, 0))
         mt__storage_swap(hub, next);
-    __atomic_store_n(&hub->current, next, __ATOMIC_RELAXED); /* the monitor looks */
-    __atomic_store_n(&hub->switches, hub->switches + 1, __ATOMIC_RELAXED);
-    self->greenlets = mt__greenlet_state_get();
-    mt__greenlet_state_set(next->greenlets);
-    mt__running = next->task;
-    mt__here.id = next->id;
-    dead = mt__context_switch(&self->context, &next->context, corpse, corpse != NULL);
-    if (dead)
-        mt__hub_bury(dead);
+    if (next != self) {
+        __atomic_store_n(&hub->current, next, __ATOMIC_RELAXED); /* the monitor looks */
+        __atomic_store_n(&hub->switches, hub->switches + 1, __ATOMIC_RELAXED);
+        self->greenlets = mt__greenlet_state_get();
+        mt__greenlet_state_set(next->greenlets);
+        mt__running = next->task;
+        mt__here.id = next->id;
+        dead = mt__context_switch(&self->context, &next->context, corpse, corpse != NULL);
+        if (dead)
+            mt__hub_bury(dead);
+    }
+    if (__builtin_expect(__atomic_load_n(&self->signals.summoned, __ATOMIC_RELAXED), 0))
+        mt__hub_answer(self);
 }
 
 void mt__hub_ring(struct mt__hub *hub); /* anybody's: it has letters */

@@ -9,6 +9,8 @@
  *                    and need not be: the word has changed, or will be found changed when it is armed.
  *   entered, armed   By mt__park_arm_new, when the hub is about to sleep or has been busy from one turn to the next:
  *                    the kernel compares the word and queues on it. A wake by others completes the arm.
+ *   up               Ready to answer a summons (mt__coro_summon), and still entered: what ends its wait meanwhile finds
+ *                    it, and does not make it ready once more. When it has answered it leaves again, or its wait ends.
  *   ready            Out of the table and the timers. Its arm, if there was one, lives on without it: see arm.c.
  *
  * Who begins to wait for a word that has an arm without a waiter is armed at once.
@@ -183,7 +185,8 @@ void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result)
     parked->result = result;
     coro->parked = NULL;
     mt__tell_unpark(coro, result);
-    mt__hub_ready(hub, coro);
+    if (!parked->up) /* or it is there already, or runs */
+        mt__hub_ready(hub, coro);
 }
 
 static int set_timer(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
@@ -201,7 +204,27 @@ static void prepare(struct mt__parked *parked, struct mt__wait *wait, struct mt_
     parked->cancellable = !(wait->flags & MT__WAIT_NOCANCEL);
     parked->links = links;
     parked->count = 0;
+    parked->up = 0;
     parked->timer.place = 0;
+}
+
+/* By a handler that has run in who runs: before it was parked, or while it is up. */
+static __attribute__((noinline)) int is_interrupted(struct mt__hub *hub, struct mt__parked *parked)
+{
+    if (!parked->wait || !(parked->wait->flags & hub->current->signals.interrupted))
+        return 0;
+    parked->up = 1;
+    mt__parked_end(hub, parked, -EINTR);
+    return 1;
+}
+
+/* It is up, has answered its summons, and still waits. */
+static __attribute__((noinline)) void wait_on(struct mt__hub *hub, struct mt__parked *parked)
+{
+    if (is_interrupted(hub, parked))
+        return;
+    parked->up = 0;
+    mt__hub_leave(hub, NULL);
 }
 
 static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struct mt__parked *parked)
@@ -209,7 +232,11 @@ static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struc
     parked->coro = hub->current;
     hub->current->parked = parked;
     mt__tell_park(hub->current, parked);
+    if (__builtin_expect(hub->current->signals.waits, 0) && is_interrupted(hub, parked))
+        return parked->result;
     mt__hub_leave(hub, NULL);
+    while (__builtin_expect(parked->coro != NULL, 0))
+        wait_on(hub, parked);
     hub->current->owed = NULL;
     return parked->result;
 }

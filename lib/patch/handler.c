@@ -4,9 +4,10 @@
  * kernel tells the hub's own call, and only we know the others: so handlers are called through one of ours.
  *
  * Invariant: while the kernel has `run` for a signal, the signal's entry has the program's handler. The kernel's answer
- * to "what is there now" is translated back. Signals of faults are left alone.
+ * to "what is there now" is translated back. Signals of faults are left alone. Ours asks for the signal's particulars,
+ * whether the program's does or not.
  */
-#include "patch/patch.h"
+#include "patch/signals.h"
 #include "coro/accept.h"
 #include "patch/undeclared.h"
 
@@ -19,18 +20,27 @@ typedef void handler_fn(int signal, siginfo_t *info, void *context);
 
 static struct {
     handler_fn *handler;
-    int restarts;
+    int restarts, asks, once; /* SA_RESTART, SA_SIGINFO, SA_RESETHAND */
+    uint64_t blocks;          /* while it runs */
 } entries[SIGNALS];
 
 static void run(int signal, siginfo_t *info, void *context)
 {
+    const unsigned flags = __atomic_load_n(&entries[signal].restarts, __ATOMIC_RELAXED)
+                               ? MT__WAIT_INTERRUPT_ALWAYS
+                               : MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS;
+    struct mt__mask_handling handling;
     int error = errno;
 
-    mt__hub_interrupt(signal, __atomic_load_n(&entries[signal].restarts, __ATOMIC_RELAXED)
-                                  ? MT__WAIT_INTERRUPT_ALWAYS
-                                  : MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS);
+    if (mt__signal_is_knock(info) || (!entries[signal].once && mt__signal_arrived(signal, info))) {
+        errno = error;
+        return;
+    }
+    mt__hub_interrupt(signal, flags, mt__signal_was_sent(signal));
+    mt__mask_handler_begins(&handling, entries[signal].blocks);
     errno = error;
     __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE)(signal, info, context);
+    mt__mask_handler_ends(&handling);
 }
 
 static int is_fault(int signal)
@@ -51,20 +61,43 @@ static int is_ours(const struct sigaction *action)
     return action->sa_sigaction == run;
 }
 
+int mt__handler_is_ours(int signal)
+{
+    struct sigaction action;
+
+    if (mt__libc(sigaction)(signal, NULL, &action) || !is_ours(&action))
+        return 0;
+    return action.sa_flags & (int)SA_RESETHAND ? MT__HANDLER_ONCE : MT__HANDLER_STAYS;
+}
+
+/* As the program has set it. */
+static void translate(struct sigaction *action, handler_fn *handler, int asks)
+{
+    action->sa_sigaction = handler;
+    if (!asks)
+        action->sa_flags &= ~SA_SIGINFO;
+}
+
 static int set(int signal, const struct sigaction *action, struct sigaction *before)
 {
     handler_fn *former = __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE);
+    int asked = entries[signal].asks;
     struct sigaction ours = *action, old;
 
     if (has_handler(action)) {
         __atomic_store_n(&entries[signal].restarts, (action->sa_flags & SA_RESTART) != 0, __ATOMIC_RELAXED);
+        entries[signal].asks = (action->sa_flags & SA_SIGINFO) != 0;
+        entries[signal].once = (action->sa_flags & (int)SA_RESETHAND) != 0;
+        entries[signal].blocks =
+            mt__signals_of(&action->sa_mask) | (action->sa_flags & SA_NODEFER ? 0 : mt__signal_bit(signal));
         __atomic_store_n(&entries[signal].handler, action->sa_sigaction, __ATOMIC_RELEASE);
         ours.sa_sigaction = run;
+        ours.sa_flags |= SA_SIGINFO;
     }
     if (mt__libc(sigaction)(signal, &ours, &old))
         return -1;
     if (is_ours(&old))
-        old.sa_sigaction = former;
+        translate(&old, former, asked);
     if (before)
         *before = old;
     return 0;
@@ -80,7 +113,7 @@ MT__PATCHED int sigaction(int signal, const struct sigaction *restrict action, s
         return set(signal, action, before);
     result = mt__libc(sigaction)(signal, action, before);
     if (!result && before && signal < SIGNALS && is_ours(before))
-        before->sa_sigaction = entries[signal].handler;
+        translate(before, entries[signal].handler, entries[signal].asks);
     return result;
 }
 

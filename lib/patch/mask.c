@@ -1,195 +1,389 @@
 /* SPDX-License-Identifier: MIT
  *
- * Signal masks: with the thread class on, each coroutine has one of its own, as threads have, and what it blocks is
- * blocked while it runs, and not for the others.
+ * Signal masks: with the thread class on, each coroutine that stands for a thread has one of its own, which begins as
+ * its creator's. So has the root of their hub. The kernel has one for all of them, which changes as they take turns:
  *
- * Few ever change theirs, so a coroutine has a record only while its mask differs from its thread's own, that of the
- * root. While any has one here, each patched call, which may let others run, gives the thread the mask of the waiting:
+ *   one runs        its own is in force
+ *   the hub turns   what anybody here lets in is let in, by the root's or by a coroutine's
  *
- *   waiting    between mt__patch_enter and _end: what anybody here lets in is let in, by root or by records
- *   own        outside: that of the record, or the root's
+ * as a signal that is sent to a process is taken by whichever of its threads lets it in. Signals that are sent to one
+ * thread do not go by way of the kernel's mask: see sent.c.
  *
- * as a signal that is sent to a process is taken by whichever of its threads lets it in. While one of them waits with
- * the mask of a sigsuspend, that is everybody's (signal.c). A coroutine begins with the mask of the waiting, not with
- * its creator's. Waits that are no patched calls, those of linuxmt.h, are with one's own.
+ * While all of a hub have the same mask, and most always have, nothing is done for it at a switch or a turn. `blockers`
+ * says how many coroutines block a signal, so that a change costs the same for few and for many.
+ *
+ * Handlers come at any instruction, and those that run in a coroutine may change its mask for the time that they run.
+ * They leave everything here as they found it. What is changed here in two places at once, the record and the kernel's,
+ * is changed with all signals blocked.
  */
+#include "patch/signals.h"
 #include "patch/pthreads.h"
+#include "patch/storage.h"
+#include "patch/undeclared.h"
 
-#include <linuxmt/local.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
-struct mask {
-    struct mask *next, **link;
-    sigset_t own;
-};
+#define UNBLOCKABLE (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 1ull << 31 | 1ull << 32) /* two are libc's own */
 
-uint32_t mt__masks;
+static __thread struct {
+    uint32_t members; /* coroutines that have a mask */
+    uint32_t blockers[MT__SIGNALS];
+    uint64_t waiting, in_force;
+    int differ;     /* not all of them, and the root, have the same */
+    int root_waits; /* with another mask */
+    struct mt__mailbox root;
+} here __attribute__((tls_model("initial-exec")));
 
-static __thread struct mask *masks; /* of this thread's coroutines */
-static __thread sigset_t base, waiting;
+/* -- The kernel's ------------------------------------------------------------------------------------------------- */
 
-static void get(sigset_t *set)
+uint64_t mt__signals_of(const sigset_t *set)
 {
-    sigemptyset(set); /* the kernel's is the smaller */
-    mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, NULL, set, NSIG / 8);
+    uint64_t signals;
+
+    memcpy(&signals, set, sizeof signals);
+    return signals;
 }
 
-static void set(const sigset_t *set)
+void mt__signals_to(sigset_t *set, uint64_t signals)
 {
-    mt__sys(SYS_rt_sigprocmask, SIG_SETMASK, set, NULL, NSIG / 8);
+    sigemptyset(set);
+    memcpy(set, &signals, sizeof signals);
 }
 
-static int are_same(const sigset_t *one, const sigset_t *other)
+static uint64_t change(int how, uint64_t signals)
 {
-    return !memcmp(one, other, NSIG / 8);
+    uint64_t before = 0;
+
+    mt__sys(SYS_rt_sigprocmask, how, &signals, &before, sizeof signals);
+    return before;
 }
 
-static void forget(struct mask *mask)
+uint64_t mt__signals_block(void)
 {
-    *mask->link = mask->next;
-    if (mask->next)
-        mask->next->link = mask->link;
-    __atomic_fetch_sub(&mt__masks, 1, __ATOMIC_RELAXED);
+    return change(SIG_SETMASK, ~0ull);
 }
 
-static void note(struct mask *mask)
+void mt__signals_restore(uint64_t before)
 {
-    mask->next = masks;
-    mask->link = &masks;
-    if (masks)
-        masks->link = &mask->next;
-    masks = mask;
-    __atomic_fetch_add(&mt__masks, 1, __ATOMIC_RELAXED);
+    change(SIG_SETMASK, before);
 }
 
-static void find_waiting(void)
+static void enforce(uint64_t mask)
 {
-    waiting = base;
-    for (struct mask *mask = masks; mask; mask = mask->next)
-        sigandset(&waiting, &waiting, &mask->own);
+    if (here.in_force == mask)
+        return;
+    here.in_force = mask;
+    change(SIG_SETMASK, mask);
 }
 
-/* Its coroutine ends. */
-static void end(void *arg)
-{
-    struct mask *mask = arg;
+/* -- Whose is which ------------------------------------------------------------------------------------------------ */
 
-    if (mask->link) {
-        forget(mask);
-        find_waiting();
-        set(&waiting);
+static const struct mt__coro *holder(const struct mt__hub *hub, const struct mt__coro *coro)
+{
+    return coro->signals.has_mask ? coro : &hub->root;
+}
+
+static void find_waiting(struct mt__hub *hub)
+{
+    uint64_t roots = hub->root.signals.blocked, waiting = roots;
+    int differ = 0;
+
+    for (int i = 0; i < MT__SIGNALS; i++) {
+        int in_roots = roots >> i & 1;
+        if (here.blockers[i] != here.members)
+            waiting &= ~(1ull << i);
+        differ |= here.blockers[i] != (in_roots ? here.members : 0);
     }
-    free(mask);
+    here.waiting = waiting;
+    here.differ = differ;
+    mt__storage_watch(hub, differ);
 }
 
-static struct mt_local own_masks = MT_LOCAL_INIT(end);
-
-static const sigset_t *own(void)
+static void count(uint64_t before, uint64_t now)
 {
-    struct mask *mask = mt__hub->current == &mt__hub->root ? NULL : mt_local_get(&own_masks);
-
-    return mask && mask->link ? &mask->own : &base;
+    for (uint64_t changed = before ^ now; changed; changed &= changed - 1) {
+        int i = __builtin_ctzll(changed);
+        here.blockers[i] += now >> i & 1 ? 1 : -1u;
+    }
 }
 
-void mt__mask_wait(void)
+/* Its mask is another; what is in force is the caller's affair. */
+static void record(struct mt__hub *hub, struct mt__coro *coro, uint64_t blocked)
 {
-    if (masks && !mt__signals_awaited() && !are_same(own(), &waiting))
-        set(&waiting);
+    if (coro != &hub->root)
+        count(coro->signals.blocked, blocked);
+    __atomic_store_n(&coro->signals.blocked, blocked, __ATOMIC_SEQ_CST); /* then it looks for what it was sent */
+    find_waiting(hub);
 }
 
-void mt__mask_go_on(void)
+struct mt__mailbox *mt__root_mailbox(void)
 {
-    if (masks && !mt__signals_awaited() && !are_same(own(), &waiting))
-        set(own());
+    return &here.root;
 }
 
-void mt__mask_of_caller(sigset_t *mask)
+uint64_t mt__mask_of_caller(void)
 {
-    if (masks)
-        *mask = *own();
-    else
-        get(mask);
+    struct mt__hub *hub = mt__hub;
+
+    if (hub && hub->root.signals.has_mask)
+        return holder(hub, hub->current)->signals.blocked;
+    return change(SIG_BLOCK, 0);
 }
 
-/* In the child of a fork there is only who forked. */
+void mt__mask_switch(const struct mt__hub *hub, const struct mt__coro *next)
+{
+    enforce(holder(hub, next)->signals.blocked);
+}
+
+static void open(struct mt__hub *hub)
+{
+    if (here.differ)
+        enforce(here.waiting);
+}
+
+/* -- Joining and leaving ------------------------------------------------------------------------------------------- */
+
+static void root_joins(struct mt__hub *hub)
+{
+    if (hub->root.signals.has_mask)
+        return;
+    here.in_force = here.waiting = hub->root.signals.blocked = change(SIG_BLOCK, 0);
+    hub->root.signals.has_mask = 1;
+    mt__root_opens(&here.root, &hub->root);
+}
+
+static void root_leaves(struct mt__hub *hub)
+{
+    hub->root.signals.has_mask = 0;
+    hub->root.signals.blocked = 0;
+    mt__root_closes(&here.root);
+}
+
+void mt__mask_join(uint64_t blocked)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__coro *coro = hub->current;
+
+    root_joins(hub);
+    here.members++;
+    coro->signals.blocked = blocked;
+    coro->signals.has_mask = 1;
+    count(0, blocked);
+    if (here.differ || blocked || hub->root.signals.blocked)
+        find_waiting(hub);
+    enforce(blocked);
+}
+
+void mt__mask_leave(void)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__coro *coro = hub->current;
+
+    if (!coro->signals.has_mask)
+        return;
+    count(coro->signals.blocked, 0);
+    here.members--;
+    coro->signals.has_mask = 0;
+    if (here.differ || hub->root.signals.blocked)
+        find_waiting(hub);
+    enforce(hub->root.signals.blocked);
+    if (!here.members && !here.root_waits)
+        root_leaves(hub);
+}
+
 void mt__masks_forked(void)
 {
-    struct mask *mask = masks && mt__hub && mt__hub->current != &mt__hub->root ? mt_local_get(&own_masks) : NULL;
+    struct mt__hub *hub = mt__hub;
+    struct mt__coro *coro = hub ? hub->current : NULL;
 
-    int is_own = mask && mask->link;
-
-    for (; masks; masks = masks->next)
-        masks->link = NULL;
-    mt__masks = 0;
-    if (is_own)
-        note(mask);
-    find_waiting();
+    memset(here.blockers, 0, sizeof here.blockers);
+    here.members = 0;
+    here.root_waits = 0;
+    mt__mailboxes_forked();
+    mt__arrived_forked();
+    if (!hub || !hub->root.signals.has_mask)
+        return;
+    if (coro == &hub->root || !coro->signals.has_mask) {
+        here.differ = 0;
+        mt__storage_watch(hub, 0);
+        root_leaves(hub);
+        return;
+    }
+    here.members = 1;
+    count(0, coro->signals.blocked);
+    hub->root.signals.blocked = ~0ull; /* it is not to be had again */
+    find_waiting(hub);
 }
 
 /* -- Changing ----------------------------------------------------------------------------------------------------- */
 
-static struct mask *record(void)
+/* Of the running one, with all signals blocked: what it was sent and lets in now comes before this returns. */
+static void change_own(struct mt__hub *hub, uint64_t blocked)
 {
-    struct mask *mask = mt_local_get(&own_masks);
+    record(hub, hub->current, blocked);
+    here.in_force = ~0ull;
+    mt__signals_deliver();
+    enforce(blocked);
+}
 
-    if (mask || !(mask = mt__alloc(sizeof *mask)))
-        return mask;
-    if (mt_local_set(&own_masks, mask)) {
-        free(mask);
-        return NULL;
+static int changed_mask(int how, uint64_t set, uint64_t *mask)
+{
+    switch (how) {
+    case SIG_BLOCK:
+        *mask |= set;
+        break;
+    case SIG_UNBLOCK:
+        *mask &= ~set;
+        break;
+    case SIG_SETMASK:
+        *mask = set;
+        break;
+    default:
+        return EINVAL;
     }
-    return mask;
+    *mask &= ~UNBLOCKABLE;
+    return 0;
 }
 
-/* The kernel has changed the mask of who runs. Without memory it is everybody's. */
-static void changed(const sigset_t *before)
+/* Whether the one that runs has a mask here; else it is the thread's, and libc's to change. In a turn there is nobody:
+ * a handler changes what is in force until it returns. */
+static int is_own(const void *caller)
 {
-    int is_root = mt__hub->current == &mt__hub->root;
-    struct mask *mask = is_root ? NULL : record();
+    struct mt__hub *hub = mt__hub;
 
-    if (!masks)
-        base = *before;
-    if (mask) {
-        get(&mask->own);
-        if (mask->link)
-            forget(mask);
-        mask->link = NULL;
-        if (!are_same(&mask->own, &base))
-            note(mask);
-    } else {
-        get(&base);
-    }
-    find_waiting();
+    if (!mt__patched(THREAD) || hub->in_turn || mt__pthread_is_library(caller))
+        return 0;
+    return hub->current == &hub->root ? hub->root.signals.has_mask : mt__pthread_here() != NULL;
 }
 
-static int is_own(const void *caller, const sigset_t *set)
+static int change_mask(const void *caller, int how, const sigset_t *set, sigset_t *before)
 {
-    return set && mt__patched(THREAD) && !mt__pthread_is_library(caller);
-}
+    struct mt__hub *hub = mt__hub;
+    uint64_t mask, was, wanted;
+    int error;
 
-MT__PATCHED int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
-{
-    sigset_t before;
-    int error, counts = is_own(__builtin_return_address(0), set);
-
-    if (counts)
-        get(&before);
-    error = mt__libc(pthread_sigmask)(how, set, old);
-    if (counts && !error)
-        changed(&before);
+    if (!set || !is_own(caller))
+        return mt__libc(pthread_sigmask)(how, set, before);
+    wanted = mt__signals_of(set); /* before and set may be one */
+    mt__signals_block();
+    mask = was = holder(hub, hub->current)->signals.blocked;
+    error = changed_mask(how, wanted, &mask);
+    change_own(hub, mask);
+    if (!error && before)
+        mt__signals_to(before, was);
     return error;
 }
 
-MT__PATCHED int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
+MT__PATCHED int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict before)
 {
-    int error;
+    return change_mask(__builtin_return_address(0), how, set, before);
+}
 
-    if (!is_own(__builtin_return_address(0), set))
-        return mt__libc(sigprocmask)(how, set, old);
-    error = pthread_sigmask(how, set, old);
+MT__PATCHED int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict before)
+{
+    int error = change_mask(__builtin_return_address(0), how, set, before);
+
     if (error)
         errno = error;
     return error ? -1 : 0;
+}
+
+/* -- For a while --------------------------------------------------------------------------------------------------- */
+
+void mt__mask_suspend(struct mt__mask_suspended *suspended, const sigset_t *mask)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__coro *self = hub->current;
+
+    mt__pthread_here(); /* with the thread class on it is one */
+    suspended->joined = !self->signals.has_mask;
+    here.root_waits |= self == &hub->root;
+    if (self == &hub->root)
+        root_joins(hub);
+    else if (suspended->joined)
+        mt__mask_join(mt__mask_of_caller());
+    mt__signals_block();
+    self->signals.interrupted = 0;
+    self->signals.waits = 1;
+    suspended->before = self->signals.blocked;
+    change_own(hub, mt__signals_of(mask) & ~UNBLOCKABLE);
+}
+
+void mt__mask_resume(const struct mt__mask_suspended *suspended)
+{
+    struct mt__hub *hub = mt__hub;
+
+    mt__signals_block();
+    hub->current->signals.waits = 0;
+    change_own(hub, suspended->before);
+    if (hub->current == &hub->root) {
+        here.root_waits = 0;
+        if (!here.members)
+            root_leaves(hub);
+    } else if (suspended->joined) {
+        mt__mask_leave();
+    }
+}
+
+void mt__mask_handler_begins(struct mt__mask_handling *handling, uint64_t blocked)
+{
+    struct mt__hub *hub = mt__hub;
+    struct mt__coro *coro = hub ? hub->current : NULL;
+
+    handling->coro = NULL;
+    if (!coro || hub->in_turn || coro->inside || !coro->signals.has_mask)
+        return;
+    *handling = (struct mt__mask_handling){coro, coro->signals.blocked, here.in_force};
+    here.in_force |= blocked;
+    record(hub, coro, coro->signals.blocked | blocked);
+}
+
+void mt__mask_handler_ends(const struct mt__mask_handling *handling)
+{
+    if (!handling->coro)
+        return;
+    record(mt__hub, handling->coro, handling->before);
+    here.in_force = handling->in_force;
+}
+
+/* A jump out of a handler, or to where the mask was another. */
+static void jump(const struct __jmp_buf_tag *place)
+{
+    if (place->__mask_was_saved && is_own(NULL)) {
+        mt__signals_block();
+        change_own(mt__hub, mt__signals_of(&place->__saved_mask));
+    }
+}
+
+MT__PATCHED void siglongjmp(sigjmp_buf place, int value)
+{
+    jump(place);
+    mt__libc(siglongjmp)(place, value);
+    __builtin_unreachable();
+}
+
+MT__PATCHED void longjmp(jmp_buf place, int value)
+{
+    jump(place);
+    mt__libc(longjmp)(place, value);
+    __builtin_unreachable();
+}
+
+MT__PATCHED void _longjmp(jmp_buf place, int value)
+{
+    jump(place);
+    mt__libc(_longjmp)(place, value);
+    __builtin_unreachable();
+}
+
+MT__PATCHED void __longjmp_chk(jmp_buf place, int value)
+{
+    jump(place);
+    mt__libc(__longjmp_chk)(place, value);
+    __builtin_unreachable();
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    mt__hub_opens = open;
 }

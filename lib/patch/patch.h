@@ -96,7 +96,6 @@ static inline int mt__patched_classes(unsigned classes)
 
 /* Handlers of signals are to be seen from now on. */
 void mt__patch_handlers(void);
-void mt__signals_forked(void);
 
 /* Counts a call that is going to block the hub's thread. */
 void mt__patch_passes(enum mt__name_number number);
@@ -107,14 +106,6 @@ void mt__patch_passes(enum mt__name_number number);
 const char *mt__patch_refused(void);
 
 /* -- Waiting ------------------------------------------------------------------------------------------------------ */
-
-/* Coroutines that have a signal mask of their own. mask.c */
-extern uint32_t mt__masks;
-void mt__mask_wait(void);
-void mt__mask_go_on(void);
-void mt__mask_of_caller(sigset_t *mask);
-void mt__masks_forked(void);
-int mt__signals_awaited(void); /* by sigsuspend, in this thread */
 
 /* Every way to the hub is between these two: what a signal handler calls meanwhile is libc. They also keep errno, which
  * is the thread's and not the coroutine's. */
@@ -128,8 +119,6 @@ static inline struct mt__patch_call mt__patch_enter(void)
     struct mt__patch_call call = {mt__hub->current, errno};
 
     call.coro->inside = 1;
-    if (__builtin_expect(__atomic_load_n(&mt__masks, __ATOMIC_RELAXED), 0))
-        mt__mask_wait();
     return call;
 }
 

@@ -5,6 +5,7 @@
  * inside libc (system, pclose, wordexp) runs off the hub as a whole.
  */
 #include "patch/fd.h"
+#include "patch/signals.h"
 #include "patch/undeclared.h"
 
 #include <pthread.h>
@@ -203,7 +204,7 @@ static int run_off(enum mt__name_number number, const long arguments[3])
         .call = {.function = mt__original(number), .arguments = {arguments[0], arguments[1], arguments[2]}}};
     int result;
 
-    mt__mask_of_caller(&command.mask);
+    mt__signals_to(&command.mask, mt__mask_of_caller());
     mt__patch_off(run_command, &command, number);
     result = (int)command.call.result;
     mt__patch_end(call, 0);

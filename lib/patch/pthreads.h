@@ -21,6 +21,7 @@
 
 #include "base/mini.h"
 #include "patch/patch.h"
+#include "patch/signals.h"
 #include "patch/storage.h"
 
 #include <pthread.h>
@@ -40,8 +41,8 @@ struct mt__pthread {
     uint32_t detached;          /* 1: nobody joins it */
     uint32_t ended;             /* a futex word */
     struct mt__pthread *joiner; /* who joins it; MT__JOINED_BY_THREAD: not one of ours */
-    struct mt__mini guard;      /* of the next three */
-    int requested, disabled, leaving;
+    struct mt__mini guard;      /* of `task` and the next four */
+    int has_begun, requested, disabled, leaving;
     int is_asynchronous;                /* what pthread_setcanceltype was told */
     int unwinds;                        /* it can be left by pthread_exit: `base` is there */
     jmp_buf base;                       /* of run(), */
@@ -54,8 +55,7 @@ struct mt__pthread {
     size_t stack_size;
     int stack_is_default;        /* it may be less */
     char *stack_low, *stack_top; /* known once it has begun */
-    int tid;                     /* of the thread that carries its hub, from then on, */
-    struct mt__coro *coro;       /* and until it ends, under guard, */
+    struct mt__mailbox mailbox;  /* which knows its coroutine, and the thread that carries its hub */
     struct mt__pthread *next_living, **living_link;
     char name[16];
 };
@@ -101,12 +101,12 @@ void mt__ids_add(struct mt__pthread *thread);
 void mt__ids_remove(struct mt__pthread *thread);
 void mt__ids_forked(void); /* in the child: only who forked lives */
 
+/* Whether it is one of theirs. */
+int mt__id_is_ours(long id);
+
 /* A system call that has, or asks for, such a number: whether *result is the answer. Else it is the kernel's to make,
  * with the kernel's number. */
 int mt__id_call(long number, long *first, long *second, long third, long *result);
-
-/* Sends it to the thread that carries the coroutine: 0 or -errno. info NULL: it is to say tgkill. */
-int mt__pthread_signal(struct mt__pthread *thread, int number, siginfo_t *info);
 
 /* -- Keys (key.c) ------------------------------------------------------------------------------------------------- */
 

@@ -2,10 +2,11 @@
  *
  * poll, select and epoll_wait. The kernel says what is ready, by the same call with no time to wait, before a wait and
  * after it; in between the hub waits for any of the descriptors. So revents, sets and errors are the kernel's, and
- * nothing is left behind by a timeout. With a signal mask, which is the thread's and not the coroutine's, it is the
- * call itself, off the hub.
+ * nothing is left behind by a timeout. A signal mask is the caller's while it waits, or would: with something ready
+ * the signals that it lets in stay pending.
  */
 #include "patch/fd.h"
+#include "patch/signals.h"
 #include "patch/undeclared.h"
 
 #include <signal.h>
@@ -45,16 +46,19 @@ static int closed(struct pollfd *fds, const struct pollfd *waited, nfds_t count)
 
 /* Until one of them is ready. -EBADF: one was closed, and its revents says so. Errors and hang-ups are told of in any
  * case, which not every loop knows. */
-static int wait_for_any(struct pollfd *fds, nfds_t count, mt_deadline deadline, enum mt__name_number number)
+static int wait_for_any(struct pollfd *fds, nfds_t count, const sigset_t *mask, mt_deadline deadline,
+                        enum mt__name_number number)
 {
-    struct mt__wait wait = {.flags = MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS,
+    struct mt__wait wait = {.flags =
+                                MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS | (mask ? MT__WAIT_INTERRUPT_FIRST : 0),
                             .reason = MT_WAIT_IO,
                             .place = mt__names[number].name,
                             .deadline = deadline};
+    struct mt__mask_suspended own;
     struct pollfd few[8], *copy = few;
     int result;
 
-    if (!count)
+    if (!count && !mask)
         return mt__patch_wait_time(deadline, mt__names[number].name);
     if (count + 1 > sizeof few / sizeof *few && !(copy = mt__alloc((count + 1) * sizeof *copy)))
         return -ENOMEM;
@@ -62,7 +66,11 @@ static int wait_for_any(struct pollfd *fds, nfds_t count, mt_deadline deadline, 
         copy[i] = (struct pollfd){fds[i].fd, (short)(fds[i].events | POLLERR | POLLHUP), 0};
     result = mt__wait_begin(&wait);
     if (!result) {
+        if (mask)
+            mt__mask_suspend(&own, mask);
         result = mt__wait_round_fds(&wait, copy, (unsigned)count, deadline);
+        if (mask)
+            mt__mask_resume(&own);
         result =
             result == -ETIMEDOUT && !wait.limited ? (mt__wait_end(&wait, result), -ETIME) : mt__wait_end(&wait, result);
         if (!result)
@@ -82,7 +90,8 @@ static long count_ready(const struct pollfd *fds, nfds_t count)
     return ready;
 }
 
-static long poll_until(struct pollfd *fds, nfds_t count, mt_deadline deadline, enum mt__name_number number)
+static long poll_until(struct pollfd *fds, nfds_t count, const sigset_t *mask, mt_deadline deadline,
+                       enum mt__name_number number)
 {
     long ready, result = 0;
 
@@ -90,7 +99,7 @@ static long poll_until(struct pollfd *fds, nfds_t count, mt_deadline deadline, e
         ready = mt__sys(SYS_ppoll, fds, count, &none, NULL, 0);
         if (ready || result == -ETIME)
             return ready;
-        result = wait_for_any(fds, count, deadline, number);
+        result = wait_for_any(fds, count, mask, deadline, number);
         if (result && result != -ETIME)
             return result == -EBADF ? count_ready(fds, count) : result;
     }
@@ -107,8 +116,8 @@ MT__PATCHED int poll(struct pollfd *fds, nfds_t count, int timeout)
         return mt__libc(poll)(fds, count, timeout);
     }
     call = mt__patch_begin_fair();
-    return (int)mt__patch_end(call,
-                              poll_until(fds, count, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_poll));
+    return (int)mt__patch_end(
+        call, poll_until(fds, count, NULL, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_poll));
 }
 
 MT__PATCHED int __poll(struct pollfd *fds, nfds_t count, int timeout)
@@ -126,16 +135,11 @@ MT__PATCHED int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t
 MT__PATCHED int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     struct mt__patch_call call;
-    long result;
 
     if (!mt__patched(SELECT) || !is_time(timeout))
         return mt__libc(ppoll)(fds, count, timeout, mask);
     call = mt__patch_begin_fair();
-    if (mask) {
-        result = mt__off_hub_int(ppoll, (long)fds, (long)count, (long)timeout, (long)mask);
-        return (int)mt__patch_end(call, result);
-    }
-    return (int)mt__patch_end(call, poll_until(fds, count, deadline_of(timeout), MT__N_ppoll));
+    return (int)mt__patch_end(call, poll_until(fds, count, mask, deadline_of(timeout), MT__N_ppoll));
 }
 
 MT__PATCHED int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
@@ -206,7 +210,7 @@ static struct pollfd *as_polls(const struct sets *sets, nfds_t *count)
     return polls;
 }
 
-static long select_until(struct sets *sets, mt_deadline deadline, enum mt__name_number number)
+static long select_until(struct sets *sets, const sigset_t *mask, mt_deadline deadline, enum mt__name_number number)
 {
     nfds_t count;
     struct pollfd *polls = as_polls(sets, &count);
@@ -218,7 +222,7 @@ static long select_until(struct sets *sets, mt_deadline deadline, enum mt__name_
             copy_out(sets);
         if (ready || result == -ETIME)
             break;
-        result = wait_for_any(polls, count, deadline, number);
+        result = wait_for_any(polls, count, mask, deadline, number);
         if (result && result != -ETIME) {
             ready = result;
             break;
@@ -228,7 +232,8 @@ static long select_until(struct sets *sets, mt_deadline deadline, enum mt__name_
     return ready;
 }
 
-static long select_in_hub(int count, fd_set *const given[SETS], mt_deadline deadline, enum mt__name_number number)
+static long select_in_hub(int count, fd_set *const given[SETS], const sigset_t *mask, mt_deadline deadline,
+                          enum mt__name_number number)
 {
     struct sets sets = {
         .count = count, .given = {given[0], given[1], given[2]}, .words = ((size_t)count + BITS - 1) / BITS};
@@ -238,7 +243,7 @@ static long select_in_hub(int count, fd_set *const given[SETS], mt_deadline dead
     sets.copies = few;
     if (count > FD_SETSIZE && !(sets.copies = mt__alloc(SETS * sets.words * sizeof *sets.copies)))
         return -ENOMEM;
-    result = select_until(&sets, deadline, number);
+    result = select_until(&sets, mask, deadline, number);
     if (sets.copies != few)
         free(sets.copies);
     return result;
@@ -265,7 +270,7 @@ MT__PATCHED int select(int count, fd_set *restrict reads, fd_set *restrict write
     call = mt__patch_begin_fair();
     if (timeout && timeout->tv_sec < INT64_MAX / 2000000000)
         deadline = mt_after(MT_SEC(timeout->tv_sec) + MT_US(timeout->tv_usec));
-    result = select_in_hub(count, (fd_set *const[]){reads, writes, excepts}, deadline, MT__N_select);
+    result = select_in_hub(count, (fd_set *const[]){reads, writes, excepts}, NULL, deadline, MT__N_select);
     if (deadline != MT_FOREVER) {
         left = left_of(deadline);
         *timeout = (struct timeval){left / 1000000000, left % 1000000000 / 1000};
@@ -287,19 +292,17 @@ MT__PATCHED int pselect(int count, fd_set *restrict reads, fd_set *restrict writ
     if (!mt__patched(SELECT) || count < 0 || !is_time(timeout))
         return mt__libc(pselect)(count, reads, writes, excepts, timeout, mask);
     call = mt__patch_begin_fair();
-    if (mask) {
-        result = mt__off_hub_int(pselect, count, (long)reads, (long)writes, (long)excepts, (long)timeout, (long)mask);
-        return (int)mt__patch_end(call, result);
-    }
-    result = select_in_hub(count, (fd_set *const[]){reads, writes, excepts}, deadline_of(timeout), MT__N_pselect);
+    result = select_in_hub(count, (fd_set *const[]){reads, writes, excepts}, mask, deadline_of(timeout), MT__N_pselect);
     return (int)mt__patch_end(call, result);
 }
 
 /* -- epoll_wait --------------------------------------------------------------------------------------------------- */
 
 /* An epoll descriptor is itself ready when it has events. */
-static long epoll_until(int fd, struct epoll_event *events, int most, mt_deadline deadline, enum mt__name_number number)
+static long epoll_until(int fd, struct epoll_event *events, int most, const sigset_t *mask, mt_deadline deadline,
+                        enum mt__name_number number)
 {
+    struct pollfd own = {.fd = fd, .events = POLLIN};
     long ready, result = 0;
 
     for (;;) {
@@ -308,7 +311,7 @@ static long epoll_until(int fd, struct epoll_event *events, int most, mt_deadlin
             return ready;
         if (result)
             return result;
-        result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
+        result = wait_for_any(&own, 1, mask, deadline, number);
     }
 }
 
@@ -323,36 +326,31 @@ MT__PATCHED int epoll_wait(int fd, struct epoll_event *events, int most, int tim
         return mt__libc(epoll_wait)(fd, events, most, timeout);
     }
     call = mt__patch_begin_fair();
-    return (int)mt__patch_end(
-        call, epoll_until(fd, events, most, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_epoll_wait));
+    return (int)mt__patch_end(call, epoll_until(fd, events, most, NULL,
+                                                timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_epoll_wait));
 }
 
 MT__PATCHED int epoll_pwait(int fd, struct epoll_event *events, int most, int timeout, const sigset_t *mask)
 {
     struct mt__patch_call call;
-    long result;
 
     if (!mt__patched(SELECT))
         return mt__libc(epoll_pwait)(fd, events, most, timeout, mask);
     if (!mask)
         return epoll_wait(fd, events, most, timeout);
     call = mt__patch_begin_fair();
-    result = mt__off_hub_int(epoll_pwait, fd, (long)events, most, timeout, (long)mask);
-    return (int)mt__patch_end(call, result);
+    return (int)mt__patch_end(
+        call,
+        epoll_until(fd, events, most, mask, timeout < 0 ? MT_FOREVER : mt_after(MT_MS(timeout)), MT__N_epoll_pwait));
 }
 
 MT__PATCHED int epoll_pwait2(int fd, struct epoll_event *events, int most, const struct timespec *timeout,
                              const sigset_t *mask)
 {
     struct mt__patch_call call;
-    long result;
 
     if (!mt__patched(SELECT) || !is_time(timeout))
         return mt__libc(epoll_pwait2)(fd, events, most, timeout, mask);
     call = mt__patch_begin_fair();
-    if (mask) {
-        result = mt__off_hub_int(epoll_pwait2, fd, (long)events, most, (long)timeout, (long)mask);
-        return (int)mt__patch_end(call, result);
-    }
-    return (int)mt__patch_end(call, epoll_until(fd, events, most, deadline_of(timeout), MT__N_epoll_pwait2));
+    return (int)mt__patch_end(call, epoll_until(fd, events, most, mask, deadline_of(timeout), MT__N_epoll_pwait2));
 }

@@ -4,6 +4,7 @@
  * Those that are handled (pause, sigsuspend) end a sleep without an end: see handler.c.
  */
 #include "patch/fd.h"
+#include "patch/signals.h"
 #include "patch/undeclared.h"
 
 #include <pthread.h>
@@ -21,15 +22,32 @@ static mt_deadline deadline_of(const struct timespec *timeout)
     return mt_after(MT_SEC(timeout->tv_sec) + timeout->tv_nsec);
 }
 
+/* One that is there: sent to the caller, or else to its process. -EAGAIN: none. */
+static long take(const sigset_t *set, siginfo_t *info)
+{
+    const struct timespec none = {0, 0};
+    siginfo_t found;
+    long signal = mt__signal_take(mt__signals_of(set), info);
+
+    if (signal)
+        return signal;
+    do
+        signal = mt__sys(SYS_rt_sigtimedwait, set, &found, &none, 8);
+    while (signal > 0 && mt__signal_is_knock(&found));
+    if (signal > 0 && info)
+        *info = found;
+    return signal;
+}
+
 /* The signal, or -errno. */
 static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline deadline, enum mt__name_number number)
 {
-    const struct timespec none = {0, 0};
     int fd = -1, result = 0;
     long signal;
 
+    mt__signals_accept(mt__signals_of(set));
     for (;;) {
-        signal = mt__sys(SYS_rt_sigtimedwait, set, info, &none, 8);
+        signal = take(set, info);
         if (signal != -EAGAIN || result)
             break;
         if (fd < 0 && (fd = mt__own(mt__sys(SYS_signalfd4, -1, set, 8, SFD_CLOEXEC | SFD_NONBLOCK))) < 0) {
@@ -38,6 +56,7 @@ static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline dead
         }
         result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
     }
+    mt__signals_accept(0);
     if (fd >= 0)
         mt__own_close(fd);
     return signal == -EAGAIN && result != -ETIME ? result : signal;
@@ -83,42 +102,7 @@ MT__PATCHED int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict i
 
 /* -- Handlers ----------------------------------------------------------------------------------------------------- */
 
-/* Those of this thread that wait with a mask of their own. */
-static __thread unsigned with_mask;
-static __thread sigset_t before_them;
-
-/* The mask is the thread's: what one of them lets in is open while any of them waits. */
-static void let_in(const sigset_t *mask)
-{
-    sigset_t open;
-
-    if (!with_mask++) {
-        pthread_sigmask(SIG_SETMASK, mask, &before_them);
-        return;
-    }
-    sigfillset(&open);
-    for (int signal = 1; signal < NSIG; signal++)
-        if (sigismember(mask, signal) == 1)
-            sigdelset(&open, signal);
-    pthread_sigmask(SIG_UNBLOCK, &open, NULL);
-}
-
-int mt__signals_awaited(void)
-{
-    return with_mask > 0;
-}
-
-/* In the child of a fork none of them waits. */
-void mt__signals_forked(void)
-{
-    mt__masks_forked();
-    if (!with_mask)
-        return;
-    with_mask = 0;
-    mt__libc(pthread_sigmask)(SIG_SETMASK, &before_them, NULL);
-}
-
-/* A handler that the mask lets in may run before there is a sleep to end: it is one that had begun. Each round has a
+/* A handler that the mask lets in may run before there is a sleep to end: it has ended it. Each round has a
  * time, since a hub that only waits for signals is not stuck. */
 static int until_handler(const sigset_t *mask, enum mt__name_number number)
 {
@@ -128,17 +112,17 @@ static int until_handler(const sigset_t *mask, enum mt__name_number number)
                             .reason = MT_WAIT_SLEEP,
                             .place = mt__names[number].name,
                             .deadline = MT_FOREVER};
+    struct mt__mask_suspended own;
     int result = mt__wait_begin(&wait);
 
     if (result)
         return result;
     if (mask)
-        let_in(mask);
-    do
+        mt__mask_suspend(&own, mask);
+    while (!result || result == -ETIMEDOUT)
         result = mt__wait_round(&wait, 0, mt_after(LONGEST));
-    while (!result || result == -ETIMEDOUT);
-    if (mask && !--with_mask)
-        pthread_sigmask(SIG_SETMASK, &before_them, NULL);
+    if (mask)
+        mt__mask_resume(&own);
     return mt__wait_end(&wait, result);
 }
 

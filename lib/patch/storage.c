@@ -19,6 +19,7 @@
  */
 #include "patch/storage.h"
 #include "patch/pthreads.h"
+#include "patch/signals.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -51,6 +52,10 @@ static struct {
     uint32_t version, count;
     struct mt__module modules[MOST];
 } known;
+
+/* hub->storage while its masks differ: nobody's, so that each switch comes here. */
+static char watched;
+static __thread void *in_place __attribute__((tls_model("initial-exec")));
 
 static int is_expected; /* each coroutine is to have one, whatever there is by now */
 
@@ -327,10 +332,26 @@ static void change_signal_stack(const struct mt__storage *from, const struct mt_
     mt__sys(SYS_sigaltstack, to->has_signal_stack ? &to->signal_stack : &own.signal_stack, NULL);
 }
 
-static void swap(struct mt__hub *hub, const struct mt__coro *next)
+void *mt__storage_in_place(const struct mt__hub *hub)
 {
-    struct mt__storage *from = hub->storage ? hub->storage : &own, *to = next->storage ? next->storage : &own;
+    return hub->storage == &watched ? in_place : hub->storage;
+}
 
+static void put_in_place(struct mt__hub *hub, void *storage)
+{
+    *(hub->storage == &watched ? &in_place : &hub->storage) = storage;
+}
+
+void mt__storage_watch(struct mt__hub *hub, int on)
+{
+    void *now = mt__storage_in_place(hub);
+
+    in_place = now;
+    hub->storage = on ? &watched : now;
+}
+
+static void exchange(struct mt__storage *from, struct mt__storage *to)
+{
     if (is_changed() && refresh())
         out_of_memory();
     if (layout->count) {
@@ -338,7 +359,18 @@ static void swap(struct mt__hub *hub, const struct mt__coro *next)
         copy_in(to);
     }
     change_signal_stack(from, to);
-    hub->storage = next->storage;
+}
+
+static void swap(struct mt__hub *hub, const struct mt__coro *next)
+{
+    struct mt__storage *now = mt__storage_in_place(hub), *then = next->storage;
+
+    if (now != then) {
+        exchange(now ? now : &own, then ? then : &own);
+        put_in_place(hub, then);
+    }
+    if (hub->storage == &watched)
+        mt__mask_switch(hub, next);
 }
 
 /* -- Life ---------------------------------------------------------------------------------------------------------- */
@@ -378,7 +410,8 @@ static void attach(struct mt__storage *storage)
         out_of_memory();
     else
         take_next(storage, layout);
-    mt__hub->current->storage = mt__hub->storage = storage;
+    mt__hub->current->storage = storage;
+    put_in_place(mt__hub, storage);
 }
 
 void mt__storage_begin(struct mt__storage *storage)
@@ -403,7 +436,7 @@ int mt__storage_signal_stack(struct mt__storage *storage, const stack_t *stack)
     result = (int)mt__sys(SYS_sigaltstack, has ? stack : &own.signal_stack, NULL);
     if (result)
         return result;
-    if (mt__hub->storage != storage)
+    if (mt__storage_in_place(mt__hub) != storage)
         attach(storage); /* there were no variables */
     if (has && !storage->has_signal_stack) {
         own.signal_stack = kernels;
@@ -416,12 +449,13 @@ int mt__storage_signal_stack(struct mt__storage *storage, const stack_t *stack)
 
 void mt__storage_end(struct mt__storage *storage)
 {
-    if (mt__hub->storage == storage) {
+    if (mt__storage_in_place(mt__hub) == storage) {
         if (is_changed() && refresh())
             out_of_memory();
         copy_in(&own);
         change_signal_stack(storage, &own);
-        mt__hub->current->storage = mt__hub->storage = NULL;
+        mt__hub->current->storage = NULL;
+        put_in_place(mt__hub, NULL);
     }
     mt__storage_free(storage);
 }
@@ -438,7 +472,7 @@ static void attach_living(struct mt__hub *hub)
         take_next(&thread->storage, layout);
         coro->storage = &thread->storage;
         if (coro == hub->current)
-            hub->storage = coro->storage;
+            put_in_place(hub, coro->storage);
     }
 }
 

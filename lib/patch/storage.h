@@ -10,6 +10,8 @@
  *
  *   NULL         the thread's own: its root runs, or a coroutine without any, as those of mt_coro_spawn are
  *   an address   that of the coroutine with this coro->storage
+ *
+ * or, while the signal masks of the hub's coroutines differ, by mt__storage_in_place: hub->storage is nobody's then.
  */
 #ifndef PATCH_STORAGE_H
 #define PATCH_STORAGE_H
@@ -29,6 +31,9 @@ struct mt__storage {
     stack_t signal_stack; /* if has_signal_stack: what sigaltstack was told */
     int has_signal_stack;
 };
+
+void *mt__storage_in_place(const struct mt__hub *hub);
+void mt__storage_watch(struct mt__hub *hub, int on);
 
 /* Room for it, in the thread of its hub: 0 or -ENOMEM. */
 int mt__storage_make(struct mt__storage *storage);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is asked of a thread that is a coroutine, and told to it. What the kernel knows of threads is said of the one
- * that carries its hub: signals go there (and are handled on the stack of whatever runs, but end the wait of the one
- * that they were sent to), as do processors and their clocks. Each takes libc's way for libc's threads.
+ * What is asked of a thread that is a coroutine. What the kernel knows of threads is said of the one that carries its
+ * hub, as of processors and their clocks. Each takes libc's way for libc's threads.
  */
 #include "patch/pthreads.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +13,7 @@
 /* 0: it has not begun. */
 static int tid_of(const struct mt__pthread *thread)
 {
-    return __atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE) ? 0 : thread->tid;
+    return __atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE) ? 0 : thread->mailbox.tid;
 }
 
 static int own_tid(const struct mt__pthread *thread)
@@ -23,48 +21,6 @@ static int own_tid(const struct mt__pthread *thread)
     int tid = tid_of(thread);
 
     return tid ? tid : (int)mt__sys(SYS_gettid);
-}
-
-int mt__pthread_signal(struct mt__pthread *thread, int number, siginfo_t *info)
-{
-    mt__mini_acquire(&thread->guard);
-    if (thread->coro)
-        __atomic_fetch_or(&thread->coro->signalled, 1ull << (number - 1), __ATOMIC_RELEASE);
-    mt__mini_release(&thread->guard);
-    return (int)(info ? mt__sys(SYS_rt_tgsigqueueinfo, getpid(), own_tid(thread), number, info)
-                      : mt__sys(SYS_tgkill, getpid(), own_tid(thread), number));
-}
-
-MT__PATCHED int pthread_kill(pthread_t handle, int number)
-{
-    struct mt__pthread *thread = mt__pthread_of(handle);
-
-    if (!thread)
-        return mt__libc(pthread_kill)(handle, number);
-    if (number < 0 || number > SIGRTMAX)
-        return EINVAL;
-    if (!number || __atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE))
-        return 0;
-    return -mt__pthread_signal(thread, number, NULL);
-}
-
-MT__PATCHED int pthread_sigqueue(pthread_t handle, int number, const union sigval value)
-{
-    struct mt__pthread *thread = mt__pthread_of(handle);
-    siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
-
-    if (!thread)
-        return mt__libc(pthread_sigqueue)(handle, number, value);
-    if (number < 0 || number > SIGRTMAX)
-        return EINVAL;
-    if (__atomic_load_n(&thread->ended, __ATOMIC_ACQUIRE))
-        return ESRCH;
-    if (!number)
-        return 0;
-    info.si_pid = getpid();
-    info.si_uid = getuid();
-    info.si_value = value;
-    return -mt__pthread_signal(thread, number, &info);
 }
 
 MT__PATCHED int pthread_setname_np(pthread_t handle, const char *name)

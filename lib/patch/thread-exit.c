@@ -225,7 +225,7 @@ MT__PATCHED int pthread_cancel(pthread_t handle)
         result = ESRCH;
     else if (!thread->leaving)
         thread->requested = 1;
-    if (!result && !thread->disabled && thread->coro) /* else it hears of it when it begins: it is to run, and end */
+    if (!result && !thread->disabled && thread->has_begun) /* else it hears of it when it begins: it is to run, and end */
         mt_task_kill(thread->task);
     mt__mini_release(&thread->guard);
     return result;

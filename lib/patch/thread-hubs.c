@@ -12,6 +12,7 @@
  */
 #include "patch/pthreads.h"
 #include "patch/locks.h"
+#include "patch/signals.h"
 
 #include <limits.h>
 #include <link.h>
@@ -199,12 +200,16 @@ static int start_carrier(struct hub *hub, int number)
 {
     struct mt_thread_options options = {.daemon = 1};
     char name[16] = "patch-hub-";
+    uint64_t before;
 
     name[10] = (char)('0' + number / 10);
     name[11] = (char)('0' + number % 10);
     options.name = name;
     hub->last = &hub->first;
+    before =
+        mt__signals_block(); /* it is none of the program's threads: what lets signals in there is those it carries */
     hub->carrier = mt_thread_spawn(carry, hub, &options);
+    mt__signals_restore(before);
     return hub->carrier ? 0 : -errno;
 }
 
@@ -317,7 +322,7 @@ static void forked(void)
     mt__storage_forked();
     mt__destructors_forked();
     mt__waiters_forked();
-    mt__signals_forked();
+    mt__masks_forked();
 }
 
 /* libc calls destructors in the order of the keys' numbers, and the library's own key, which ends the hub, is made when

@@ -45,7 +45,7 @@ void mt__ids_forked(void)
     guard = (struct mt__mini){0};
     living = NULL;
     if (self && self->living_link) {
-        self->tid = (int)mt__sys(SYS_gettid);
+        self->mailbox.tid = (int)mt__sys(SYS_gettid);
         mt__ids_add(self);
     }
 }
@@ -66,12 +66,21 @@ static struct mt__pthread *find(long id)
     if (id < FIRST_ID)
         return NULL;
     mt__mini_acquire(&guard);
-    for (thread = living; thread && thread->coro->id != id; thread = thread->next_living) {
+    for (thread = living; thread && thread->mailbox.coro->id != id; thread = thread->next_living) {
     }
     if (thread)
         __atomic_fetch_add(&thread->references, 1, __ATOMIC_RELAXED);
     mt__mini_release(&guard);
     return thread;
+}
+
+int mt__id_is_ours(long id)
+{
+    struct mt__pthread *thread = find(id);
+
+    if (thread)
+        mt__pthread_drop(thread);
+    return thread != NULL;
 }
 
 static long kernels_id(long id)
@@ -80,7 +89,7 @@ static long kernels_id(long id)
 
     if (!thread)
         return id;
-    id = thread->tid;
+    id = thread->mailbox.tid;
     mt__pthread_drop(thread);
     return id;
 }
@@ -92,8 +101,8 @@ static int signal_to(long id, int number)
     int result;
 
     if (!thread)
-        return 1;
-    result = number < 0 || number > SIGRTMAX ? -EINVAL : number ? mt__pthread_signal(thread, number, NULL) : 0;
+        return number > 0 && number <= SIGRTMAX ? mt__signal_send_root(0, id, number, NULL) : 1;
+    result = number < 0 || number > SIGRTMAX ? -EINVAL : number ? mt__signal_send(&thread->mailbox, number, NULL) : 0;
     mt__pthread_drop(thread);
     return result;
 }
@@ -120,6 +129,10 @@ int mt__id_call(long number, long *first, long *second, long third, long *result
         if (told <= 0)
             *result = as_libc(told);
         return told <= 0;
+    case SYS_kill:
+        if (mt__id_is_ours(*first))
+            *first = getpid();
+        return 0;
     case SYS_sched_setaffinity:
     case SYS_sched_getaffinity:
     case SYS_sched_setattr:

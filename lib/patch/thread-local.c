@@ -50,7 +50,7 @@ static void run_own(void *destructor)
 {
     struct mt__destructor *own = destructor;
 
-    if (!main_is_gone && (!mt__hub || !mt__hub->storage))
+    if (!main_is_gone && (!mt__hub || !mt__storage_in_place(mt__hub)))
         own->destroy(own->object);
     free(own);
 }

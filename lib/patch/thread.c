@@ -33,10 +33,11 @@ static void end(struct mt__pthread *thread)
     mt__keys_end(thread);
     mt__storage_end(&thread->storage);
     mt__ids_remove(thread);
+    mt__mailbox_close(&thread->mailbox);
+    mt__mask_leave();
     mt__mini_acquire(&thread->guard);
     task = thread->task;
     thread->task = NULL;
-    thread->coro = NULL;
     mt__mini_release(&thread->guard);
     mt_task_release(task);
     mt__hub->current->pthread = NULL;
@@ -51,13 +52,20 @@ static void begin(struct mt__pthread *thread)
 
     coro->pthread = thread;
     mt__mini_acquire(&thread->guard);
-    thread->coro = coro;
+    thread->has_begun = 1;
     if (thread->requested)
         mt_task_kill(mt__running);
     mt__mini_release(&thread->guard);
-    thread->tid = (int)mt__hub->tid;
     thread->stack_low = coro->stack->low;
     thread->stack_top = mt__stack_top(coro->stack);
+}
+
+/* Those that it was sent before it began come now. */
+static void begin_signals(struct mt__pthread *thread)
+{
+    mt__mask_join(thread->mailbox.first_blocked);
+    mt__mailbox_begin(&thread->mailbox, mt__hub->current);
+    mt__signals_deliver();
 }
 
 static int run(void *arg)
@@ -66,8 +74,9 @@ static int run(void *arg)
 
     begin(thread);
     thread->base_frame = (uintptr_t)&thread;
-    mt__ids_add(thread);
     mt__storage_begin(&thread->storage);
+    begin_signals(thread);
+    mt__ids_add(thread);
     if (!setjmp(thread->base)) {
         thread->unwinds = 1;
         if (thread->start_c11)
@@ -109,6 +118,8 @@ static struct mt__pthread *adopt(void)
     thread->task = mt_task_retain(mt__running);
     strncpy(thread->name, mt_task_name(thread->task), sizeof thread->name - 1);
     begin(thread);
+    thread->mailbox.first_blocked = mt__mask_of_caller();
+    begin_signals(thread);
     return thread;
 }
 
@@ -154,6 +165,16 @@ static void inherit_name(struct mt__pthread *thread)
     strncpy(thread->name, creator ? creator->name : program_invocation_short_name, sizeof thread->name - 1);
 }
 
+/* The creator's, unless the attributes have one. */
+static uint64_t first_mask(const pthread_attr_t *attributes)
+{
+    sigset_t set;
+
+    if (attributes && !pthread_attr_getsigmask_np(attributes, &set))
+        return mt__signals_of(&set);
+    return mt__mask_of_caller();
+}
+
 static int create(pthread_t *handle, const pthread_attr_t *attributes, struct mt__pthread *thread)
 {
     int state = PTHREAD_CREATE_JOINABLE, error;
@@ -164,6 +185,7 @@ static int create(pthread_t *handle, const pthread_attr_t *attributes, struct mt
         thread->references = thread->detached = 1;
     thread->stack_size = stack_size(attributes);
     thread->stack_is_default = !attributes;
+    thread->mailbox.first_blocked = first_mask(attributes);
     inherit_name(thread);
     *handle = mt__pthread_handle(thread); /* before it runs: it may look */
     error = mt__pthread_spawn(thread, run);

@@ -6,6 +6,7 @@
 #define PATCH_UNDECLARED_H
 
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+void __longjmp_chk(struct __jmp_buf_tag place[1], int value) __attribute__((noreturn));
 int __nanosleep(const struct timespec *time, struct timespec *left);
 
 ssize_t __read(int fd, void *buffer, size_t size);

@@ -35,8 +35,6 @@ void mt__patch_look(void)
 
 long mt__patch_end(struct mt__patch_call call, long result)
 {
-    if (__builtin_expect(__atomic_load_n(&mt__masks, __ATOMIC_RELAXED), 0))
-        mt__mask_go_on();
     call.coro->inside = 0;
     if (result == -ECANCELED)
         mt__pthread_cancelled();

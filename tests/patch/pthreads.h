@@ -78,6 +78,7 @@ void threads(void);
 void processes(void);
 void variables(void);
 void signals(void);
+void sent(void);
 void leave_main(void);
 
 #endif
