@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_ID 0x400000 /* as coro/coro.c's */
@@ -137,6 +138,11 @@ int mt__id_call(long number, long *first, long *second, long third, long *result
     case SYS_sched_getaffinity:
     case SYS_sched_setattr:
     case SYS_sched_getattr:
+    case SYS_sched_setscheduler:
+    case SYS_sched_getscheduler:
+    case SYS_sched_setparam:
+    case SYS_sched_getparam:
+    case SYS_sched_rr_get_interval:
         *first = kernels_id(*first);
         return 0;
     case SYS_setpriority:
@@ -183,4 +189,41 @@ MT__PATCHED int setpriority(__priority_which_t which, id_t id, int priority)
 MT__PATCHED int getpriority(__priority_which_t which, id_t id)
 {
     return mt__libc(getpriority)(which, which == PRIO_PROCESS ? (id_t)kernels_id(id) : id);
+}
+
+MT__PATCHED int sched_setscheduler(pid_t id, int policy, const struct sched_param *parameters)
+{
+    return mt__libc(sched_setscheduler)((pid_t)kernels_id(id), policy, parameters);
+}
+
+MT__PATCHED int sched_getscheduler(pid_t id)
+{
+    return mt__libc(sched_getscheduler)((pid_t)kernels_id(id));
+}
+
+MT__PATCHED int sched_setparam(pid_t id, const struct sched_param *parameters)
+{
+    return mt__libc(sched_setparam)((pid_t)kernels_id(id), parameters);
+}
+
+MT__PATCHED int sched_getparam(pid_t id, struct sched_param *parameters)
+{
+    return mt__libc(sched_getparam)((pid_t)kernels_id(id), parameters);
+}
+
+MT__PATCHED int sched_rr_get_interval(pid_t id, struct timespec *interval)
+{
+    return mt__libc(sched_rr_get_interval)((pid_t)kernels_id(id), interval);
+}
+
+/* Its signals go to the thread that carries the hub: who runs there handles them, or who lets them in. */
+MT__PATCHED int timer_create(clockid_t clock, struct sigevent *restrict event, timer_t *restrict timer)
+{
+    struct sigevent kernels;
+
+    if (!event || event->sigev_notify != SIGEV_THREAD_ID)
+        return mt__libc(timer_create)(clock, event, timer);
+    kernels = *event;
+    kernels._sigev_un._tid = (pid_t)kernels_id(event->_sigev_un._tid);
+    return mt__libc(timer_create)(clock, &kernels, timer);
 }

@@ -116,6 +116,7 @@ static void *tell_id(void *arg)
 {
     int number = (int)(intptr_t)arg, good;
     cpu_set_t processors;
+    struct sched_param parameters;
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
     ids[number] = gettid();
@@ -127,6 +128,8 @@ static void *tell_id(void *arg)
     good += !sched_setaffinity(gettid(), sizeof processors, &processors);
     errno = 0;
     good += !setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, (id_t)gettid())) && !errno;
+    good += sched_getscheduler(gettid()) == SCHED_OTHER && !sched_getparam(gettid(), &parameters);
+    good += !sched_setparam(gettid(), &parameters) && !syscall(SYS_sched_getscheduler, gettid());
     good += !tgkill(getpid(), gettid(), 0) && !syscall(SYS_tgkill, getpid(), gettid(), 0);
     good += tgkill(getpid(), gettid(), 1000) < 0 && errno == EINVAL;
     good += tgkill(getppid(), gettid(), 0) < 0 && errno == ESRCH; /* it is none of that one's */
@@ -138,15 +141,41 @@ static void *tell_id(void *arg)
     return (void *)(intptr_t)good;
 }
 
+/* A timer that names it, which rings for it. */
+static void *have_timer(void *arg)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+    struct itimerspec time = {.it_value = {0, 1000000}};
+    sigset_t set;
+    timer_t timer;
+    int got = 0;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    event._sigev_un._tid = gettid();
+    SAY(said(timer_create(CLOCK_MONOTONIC, &event, &timer)));
+    SAY(said(timer_settime(timer, 0, &time, NULL)));
+    SAY(sigwait(&set, &got));
+    SAY(said(timer_delete(timer)));
+    return NULL;
+}
+
 static void names(void)
 {
     pthread_t threads[COUNT];
+    sigset_t set;
 
     for (int i = 0; i < COUNT; i++)
         threads[i] = start(tell_id, (void *)(intptr_t)i);
     for (int i = 0; i < COUNT; i++)
         printf("ids: %d\n", (int)(intptr_t)finish(threads[i]));
     printf("main's: %d\n", gettid() == getpid());
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* it is nobody's but that one's */
+    finish(start(have_timer, NULL));
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 void signals(void)
