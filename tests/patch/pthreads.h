@@ -79,6 +79,7 @@ void processes(void);
 void variables(void);
 void signals(void);
 void sent(void);
+void crowds(void);
 void leave_main(void);
 
 #endif
