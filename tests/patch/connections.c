@@ -110,7 +110,7 @@ static void connect_times_out(void)
     close(fd);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"accept", accepts},
     {"connect", connects},
     {"connect times out", connect_times_out},

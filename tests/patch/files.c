@@ -313,7 +313,7 @@ static void end(void)
     TELL(system(command));
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"a folder", begin}, {"files", regular},       {"FIFOs", fifos}, {"commands", commands}, {"locks", locks},
     {"moving", moves},   {"a terminal", terminal}, {"the end", end}, {NULL, NULL},
 };

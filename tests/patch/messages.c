@@ -88,7 +88,7 @@ static void ancillary(void)
     close_both(fds);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"many messages", messages},
     {"ancillary data", ancillary},
     {NULL, NULL},

@@ -265,7 +265,7 @@ static void connects_say_what_happened(void)
     }
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"no timeout is none", no_timeout_is_none},
     {"any descriptor will do", any_descriptor_will_do},
     {"timeouts are to the letter", timeouts_are_to_the_letter},

@@ -315,7 +315,7 @@ static void by_others(void)
     close_both(fds);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"datagrams, shut for reading", datagrams},
     {"no room", no_room},
     {"strange flags", strange_flags},

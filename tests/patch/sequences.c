@@ -594,7 +594,7 @@ static void sequences(void)
         run_sequence(first + i);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"sequences", sequences},
     {NULL, NULL},
 };

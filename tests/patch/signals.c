@@ -154,7 +154,7 @@ static void restarted(void)
     is_interrupted(SA_RESTART);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"signals", signals},
     {"EINTR", interrupted},
     {"SA_RESTART", restarted},

@@ -278,7 +278,7 @@ static void errors(void)
     close(fds[0]);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"O_NONBLOCK and MSG_DONTWAIT", nonblocking},
     {"SO_RCVTIMEO and SO_SNDTIMEO", times_out},
     {"MSG_WAITALL", all},

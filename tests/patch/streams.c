@@ -214,7 +214,7 @@ static void memory(void)
     say("  errno: %s\n", strerrorname_np(errno));
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"reading", reading},
     {"one byte at a time", unlocked},
     {"writing", writing},

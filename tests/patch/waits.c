@@ -383,7 +383,7 @@ static void forks(void)
     close(pair[0]);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"sleep", sleeping}, {"poll", polling}, {"poll of many", many_polls}, {"select", selecting},
     {"epoll", epolling}, {"names", names},  {"children", children},       {"shells", shells},
     {"fork", forks},     {NULL, NULL},

@@ -256,7 +256,7 @@ static void several(void)
     close_both(fds);
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"all of it, without taking it", peeking},
     {"all of it, of a Unix socket", peeking_unix},
     {"errors in the middle", errors},

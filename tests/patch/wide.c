@@ -228,7 +228,7 @@ static void set_locale(void)
         say("  no C.UTF-8\n");
 }
 
-static const struct scenario scenarios[] = {
+const struct scenario scenarios[] = {
     {"the locale", set_locale},  {"reading wide", reading},   {"writing wide", writing}, {"flushing wide", flushing},
     {"O_NONBLOCK", nonblocking}, {"users and groups", users}, {"_Fork", forks},          {NULL, NULL},
 };
