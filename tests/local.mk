@@ -365,7 +365,8 @@ PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
 %C%_patch_receives_SOURCES = %D%/patch/receives.c %D%/patch/sockets.h $(SCENARIO)
 %C%_patch_receives_LDFLAGS = $(PATCH_LINK)
 %C%_patch_receives_LDADD = $(PATCH_LIBS)
-%C%_patch_sequences_SOURCES = %D%/patch/sequences.c %D%/patch/sockets.h $(SCENARIO)
+%C%_patch_sequences_SOURCES = %D%/patch/sequences.c %D%/patch/sequences.h %D%/patch/sequences-change.c %D%/patch/sequences-ends.c \
+	%D%/patch/sequences-receive.c %D%/patch/sequences-send.c %D%/patch/sockets.h $(SCENARIO)
 %C%_patch_sequences_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sequences_LDADD = $(PATCH_LIBS)
 %C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/sockets.h $(SCENARIO)
