@@ -28,7 +28,7 @@ EXTRA_DIST += $(LONG_TESTS)
 if WITH_TESTS
 UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/coropool-end %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
-	%D%/unit/exit-wake %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hub-locks %D%/unit/hubtimers \
+	%D%/unit/exit-wake %D%/unit/full-ring %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hub-locks %D%/unit/hubtimers \
 	%D%/unit/idle %D%/unit/io %D%/unit/io-bytes %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
 	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
@@ -101,6 +101,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_exit_wake_SOURCES = %D%/unit/exit-wake.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_exit_wake_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_exit_wake_LDADD = $(UNIT_LIBS)
+%C%_unit_full_ring_SOURCES = %D%/unit/full-ring.c %D%/unit/armed-unit.h %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_full_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_full_ring_LDADD = $(UNIT_LIBS)
 %C%_unit_hub_SOURCES = %D%/unit/hub.c %D%/unit/unit.h
 %C%_unit_hub_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_hub_LDADD = $(UNIT_LIBS)

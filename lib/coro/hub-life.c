@@ -96,6 +96,8 @@ static int is_turn_in_vain(struct mt__hub *hub, int again)
 {
     size_t before = hub->armed;
 
+    if (again)
+        mt__arms_cancel_again(hub);
     mt__arms_cancel_missed(hub);
     mt__arms_take_back(hub);
     hub->loop->turn(hub, again ? mt_after(SLICE) : MT_NOWAIT);
@@ -155,10 +157,7 @@ static void end(void)
         mt__park_pause(hub, &parked, mt_after(SLICE));
     }
     while (hub->armed)
-        if (is_turn_in_vain(hub, in_vain++))
-            mt__arms_cancel_again(hub);
-        else
-            in_vain = 0;
+        in_vain = is_turn_in_vain(hub, in_vain) ? in_vain + 1 : 0;
     mt__hook_set(NULL);
     mt__at_end = NULL;
     mt__monitor_leave(hub);

@@ -34,6 +34,8 @@ static void settle(struct mt__hub *hub)
         size_t before = hub->stale;
         turn(hub, 0);
         in_vain = hub->stale < before ? 0 : in_vain + 1;
+        if (in_vain == SETTLE / 2)
+            mt__arms_cancel_again(hub);
     }
 }
 
