@@ -77,12 +77,17 @@ static int option(int fd, int name)
     return mt__sys(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
 }
 
-static int is_shut(int fd)
+static int has(int fd, short event)
 {
-    struct pollfd look = {.fd = fd, .events = POLLRDHUP};
+    struct pollfd look = {.fd = fd, .events = event};
     struct timespec none = {0, 0};
 
-    return mt__sys(SYS_ppoll, &look, 1, &none, NULL, 0) == 1 && look.revents & POLLRDHUP;
+    return mt__sys(SYS_ppoll, &look, 1, &none, NULL, 0) == 1 && look.revents & event;
+}
+
+static int is_shut(int fd)
+{
+    return has(fd, POLLRDHUP);
 }
 
 /* Waits after an attempt that said -EAGAIN. 0: there is to be another; 1: a last one; or the result. */
@@ -378,34 +383,71 @@ MT__PATCHED ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     return mt__patch_end(call, mt__receive_message(&block, message, flags));
 }
 
-static long receive_some(struct mt__block *block, struct mmsghdr *messages, unsigned count, int flags)
+/* -- Many messages ------------------------------------------------------------------------------------------------ */
+
+struct many {
+    struct mmsghdr *messages;
+    unsigned count, done;
+    int flags;
+    mt_deadline deadline; /* by recvmmsg's timeout */
+};
+
+static struct timespec left_until(mt_deadline deadline)
 {
+    int64_t left = deadline - mt_now();
+
+    return left > 0 ? (struct timespec){left / 1000000000, left % 1000000000} : (struct timespec){0, 0};
+}
+
+/* Those that are there. The kernel looks at the time after each of them. */
+static long receive_present(int fd, const struct many *many, unsigned from)
+{
+    struct timespec left = left_until(many->deadline);
+
+    return mt__sys(SYS_recvmmsg, fd, many->messages + from, many->count - from,
+                   (many->flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, many->deadline == MT_FOREVER ? NULL : &left);
+}
+
+static size_t size_of(const struct mmsghdr *message)
+{
+    return mt__vectors_size(message->msg_hdr.msg_iov, message->msg_hdr.msg_iovlen);
+}
+
+static long receive_some(struct mt__block *block, const struct many *many)
+{
+    struct mmsghdr *message = many->messages + many->done;
+    unsigned next = many->done + 1;
     long result;
 
-    if (!(flags & MSG_WAITALL) && !__atomic_load_n(&sets_least, __ATOMIC_RELAXED))
-        return mt__sys(SYS_recvmmsg, block->fd, messages, count, (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, NULL);
-    result = mt__receive_message(block, &messages->msg_hdr, flags & ~MSG_WAITFORONE);
+    if ((!(many->flags & MSG_WAITALL) && !__atomic_load_n(&sets_least, __ATOMIC_RELAXED)) ||
+        !least(block->fd, size_of(message), many->flags))
+        return receive_present(block->fd, many, many->done);
+    result = mt__receive_message(block, &message->msg_hdr, many->flags & ~MSG_WAITFORONE);
     if (result < 0)
         return result == -EAGAIN ? -ETIME : result; /* it has waited as long as it may */
-    messages->msg_len = (unsigned)result;
-    if (!(flags & MSG_WAITFORONE) || count < 2)
+    message->msg_len = (unsigned)result;
+    if (!(many->flags & MSG_WAITFORONE) || next == many->count || has(block->fd, POLLERR))
         return 1;
-    result = mt__sys(SYS_recvmmsg, block->fd, messages + 1, count - 1, flags | MSG_DONTWAIT, NULL);
+    result = receive_present(block->fd, many, next);
     return 1 + (result > 0 ? result : 0);
 }
 
-/* As receive_some, but waits, as long as the socket's own timeout says: for each message anew. */
-static long receive_some_later(struct mt__block *block, struct mmsghdr *messages, unsigned count, int flags)
+/* As receive_some, but waits, as long as the socket's own timeout says: for each message anew. An error that comes
+ * behind a message is the next call's, and an attempt would take it along. */
+static long receive_some_later(struct mt__block *block, const struct many *many)
 {
+    struct mmsghdr *message = many->messages + many->done;
     long result, more = 0;
     int waited = 0;
 
     block->known = 0;
     for (;;) {
-        result = receive_some(block, messages, count, flags);
+        if (many->done && has(block->fd, POLLERR))
+            return 0;
+        result = receive_some(block, many);
         if (result != -EAGAIN)
             return result;
-        if (more || is_nothing(block->fd, mt__vectors_size(messages->msg_hdr.msg_iov, messages->msg_hdr.msg_iovlen)))
+        if (more || is_nothing(block->fd, size_of(message)))
             break;
         more = wait_for_more(block, &waited);
         if (more < 0)
@@ -414,49 +456,42 @@ static long receive_some_later(struct mt__block *block, struct mmsghdr *messages
     result = more ? at_last(block, result) : receive_nothing(block);
     if (result)
         return result;
-    messages->msg_len = 0;
-    tell_nothing(&messages->msg_hdr, flags);
+    message->msg_len = 0;
+    tell_nothing(&message->msg_hdr, many->flags);
     return 1;
 }
 
-/* The kernel looks at the timeout after each message, and only then: a silent peer is waited for whatever it says. */
-static long receive_messages(struct mt__block *block, struct mmsghdr *messages, unsigned count, int flags,
-                             mt_deadline deadline)
+/* The kernel looks at the timeout after each message, and only then: a silent peer is waited for whatever it says, and
+ * what is left of it is what was left after the last one. */
+static long receive_messages(struct mt__block *block, struct many *many, struct timespec *timeout)
 {
-    unsigned done = 0;
-    long result;
-
-    while (done < count) {
-        result = receive_some_later(block, messages + done, deadline == MT_FOREVER ? count - done : 1, flags);
+    while (many->done < many->count) {
+        long result = receive_some_later(block, many);
         if (result <= 0)
-            return done ? (long)done : result == -ETIME ? -EAGAIN : result;
-        done += (unsigned)result;
-        if (flags & MSG_WAITFORONE || (deadline != MT_FOREVER && mt_now() >= deadline))
+            return many->done ? (long)many->done : result == -ETIME ? -EAGAIN : result;
+        many->done += (unsigned)result;
+        if (many->deadline != MT_FOREVER)
+            *timeout = left_until(many->deadline);
+        if (many->flags & MSG_WAITFORONE || (many->deadline != MT_FOREVER && !timeout->tv_sec && !timeout->tv_nsec))
             break;
     }
-    return (long)done;
+    return (long)many->done;
 }
 
 MT__PATCHED int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
     struct mt__block block = MT__BLOCK_IN(fd, recvmmsg);
+    struct many many = {messages, count, 0, 0, MT_FOREVER};
     struct mt__patch_call call;
-    mt_deadline deadline = MT_FOREVER;
-    int64_t left;
-    long result;
 
-    if (!mt__patched(SOCKET) || goes_to_kernel(fd, &flags) || !messages ||
+    if (!mt__patched(SOCKET) || goes_to_kernel(fd, &flags) || !messages || !count ||
         (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)))
         return mt__libc(recvmmsg)(fd, messages, count, flags, timeout);
     call = mt__patch_begin_fair();
+    many.flags = flags;
     if (timeout && timeout->tv_sec < INT64_MAX / 2000000000)
-        deadline = mt_after(MT_SEC(timeout->tv_sec) + timeout->tv_nsec);
-    result = receive_messages(&block, messages, count, flags, deadline);
-    if (timeout && deadline != MT_FOREVER && result > 0) {
-        left = deadline - mt_now();
-        *timeout = left > 0 ? (struct timespec){left / 1000000000, left % 1000000000} : (struct timespec){0, 0};
-    }
-    return (int)mt__patch_end(call, result);
+        many.deadline = mt_after(MT_SEC(timeout->tv_sec) + timeout->tv_nsec);
+    return (int)mt__patch_end(call, receive_messages(&block, &many, timeout));
 }
 
 /* Does not wait. That there are sockets which ask for more than one byte is remembered, as each receive would have to
