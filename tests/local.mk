@@ -335,7 +335,7 @@ LIBC_CALLERS = %D%/patch/accepts %D%/patch/connections %D%/patch/coop %D%/patch/
 PATCH_TESTS = %D%/patch/differential.t %D%/patch/guards.t %D%/patch/names.t %D%/patch/real.t %D%/patch/clients.t
 check_PROGRAMS += $(LIBC_CALLERS)
 TESTS += $(PATCH_TESTS)
-EXTRA_DIST += $(PATCH_TESTS) %D%/patch/clients.c %D%/patch/clients.h %D%/patch/clients-hiredis.c %D%/patch/clients-libcurl.c \
+EXTRA_DIST += $(PATCH_TESTS) %D%/patch/preload.sh %D%/patch/clients.c %D%/patch/clients.h %D%/patch/clients-hiredis.c %D%/patch/clients-libcurl.c \
 	%D%/patch/clients-libpq.c %D%/patch/clients-sqlite.c %D%/patch/nonblocking.txt %D%/patch/table.awk
 SCENARIO = %D%/patch/scenario.c %D%/patch/scenario.h
 PATCH_LINK = $(AM_LDFLAGS) -no-install

@@ -2,13 +2,24 @@
 # shellcheck shell=bash
 #
 # What the tests written in bash share, to be sourced: TAP, and a folder that goes away. (tests/live has a tap.sh of its own.)
-# Variables for the tests: $scratch (the folder), $log (what is shown of a test that fails), $number and $failed so far.
+# Variables for the tests: $scratch (the folder), $log (what is shown of a test that fails), $number and $failed so far;
+# $servers (processes that are ended with the test).
 number=0
 # shellcheck disable=SC2034 # some tests end by it
 failed=0
 scratch=$(mktemp -d) || exit 99
 log=$scratch/log
-trap 'rm -rf "$scratch"' EXIT
+servers=()
+
+end()
+{
+    local pid
+    for pid in "${servers[@]+"${servers[@]}"}"; do
+        { kill "$pid" && wait "$pid"; } 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap end EXIT
 
 skip_all()
 {
@@ -51,6 +62,16 @@ prints()
     "$@" >"$log" 2>&1 </dev/null || status=$?
     grep -qE -- "$pattern" "$log" || status=1
     verdict "$status" "$name"
+}
+
+# answers COMMAND...: tries it until it is true, for a server that has just been started; not for ever.
+answers()
+{
+    for _ in {1..400}; do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    return 1
 }
 
 plan()

@@ -4,44 +4,13 @@
 # Programs of others, unchanged, with all of the library turned on: what they print is byte for byte what they print
 # without it. Only files of our own and loopback are used; what is not installed is skipped.
 set -uo pipefail
-
-build=${top_builddir:-$PWD}
-build=$(cd "$build" && pwd)
-preload=$build/.libs/liblinuxmt-patch.so
-scratch=$(mktemp -d)
-pids=()
-end()
-{
-    local pid
-    for pid in "${pids[@]+"${pids[@]}"}"; do
-        kill "$pid" 2>/dev/null
-    done
-    rm -rf "$scratch"
-}
-trap end EXIT
-
-if [[ ! -e $preload ]]; then
-    echo "1..0 # SKIP $preload is not there: run make first"
-    exit 0
-fi
-if [[ ${mt_sanitizer:-none} != none ]]; then
-    echo "1..0 # SKIP a library with sanitizers cannot be preloaded"
-    exit 0
-fi
-
-number=0
-
-skip()
-{
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
-}
+# shellcheck source=tests/patch/preload.sh
+source "$(dirname "${BASH_SOURCE[0]}")/preload.sh"
 
 # same NAME SCRIPT: what the shell script prints, and its status, twice. It runs in a folder of its own.
 same()
 {
-    local name=$1 script=$2 way
-    number=$((number + 1))
+    local name=$1 script=$2 way status=0
     for way in without with; do
         rm -rf "$scratch/folder"
         mkdir "$scratch/folder"
@@ -55,13 +24,10 @@ same()
             echo "status $?"
         ) >"$scratch/$way" 2>&1
     done
-    if cmp -s "$scratch/without" "$scratch/with" && grep -q '^status 0' "$scratch/with"; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        diff -a "$scratch/without" "$scratch/with" | head -n 20 | sed 's/^/# /'
-        tail -n 3 "$scratch/with" | sed 's/^/# /'
-    fi
+    diff -a "$scratch/without" "$scratch/with" >"$log" || status=1
+    grep -q '^status 0' "$scratch/with" || status=1
+    tail -n 3 "$scratch/with" >>"$log"
+    verdict "$status" "$name"
 }
 
 # has PROGRAM...
@@ -73,16 +39,6 @@ has()
             return 1
         fi
     done
-}
-
-# Another's port may be ours in a moment: so a server is asked for until it answers.
-answers()
-{
-    for _ in {1..200}; do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    return 1
 }
 
 seq 1 50000 >"$scratch/numbers"
@@ -125,7 +81,7 @@ with tempfile.TemporaryFile() as file:
 END"
     port=0
     python3 -u -m http.server --bind 127.0.0.1 --directory "$scratch" 0 >"$scratch/server" 2>&1 </dev/null &
-    pids+=($!)
+    servers+=($!)
     for _ in {1..200}; do
         port=$(sed -nE 's/.* port ([0-9]+) .*/\1/p' "$scratch/server" 2>/dev/null)
         [[ $port ]] && break
@@ -145,7 +101,7 @@ fi
 if has redis-server redis-cli; then
     socket=$scratch/redis.socket
     redis-server --port 0 --unixsocket "$socket" --save '' --dir "$scratch" >/dev/null 2>&1 </dev/null &
-    pids+=($!)
+    servers+=($!)
     if answers redis-cli -s "$socket" ping; then
         same "redis-cli" "redis-cli -s $socket <<'END'
 flushall
@@ -185,4 +141,4 @@ if has gdb; then
     same "gdb" "gdb -nx -q -batch -ex run -ex 'print \$_exitcode' --args sh -c 'exit 3' 2>&1 | grep '^.1 ='"
 fi
 same "a shell's pipes" "seq 1 20000 | while read -r line; do echo \$line; done | sort -r | tail -n 3; (sleep 0.01; exit 7) & wait \$!; echo \$?"
-echo "1..$number"
+plan

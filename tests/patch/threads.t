@@ -5,61 +5,17 @@
 # loops, on one hub and on three. Servers whose every connection is a thread have few: MT_TEST_CONNECTIONS says how many
 # connections they get (5000).
 set -euo pipefail
-
-build=$(cd "${top_builddir:-$PWD}" && pwd)
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-patch=$build/.libs/liblinuxmt-patch.so
-scratch=$(mktemp -d)
-jobs_left=()
-end()
-{
-    for job in "${jobs_left[@]+"${jobs_left[@]}"}"; do
-        kill "$job" 2>/dev/null || true
-    done
-    rm -rf "$scratch"
-}
-trap end EXIT
-
-if [[ ! -e $patch ]]; then
-    echo "1..0 # SKIP $patch is not there: run make first"
-    exit 0
-fi
-if [[ ${mt_sanitizer:-none} != none ]]; then
-    echo "1..0 # SKIP a sanitizer has to be the first of what is preloaded"
-    exit 0
-fi
+# shellcheck source=tests/patch/preload.sh
+source "$(dirname "${BASH_SOURCE[0]}")/preload.sh"
 
 read -ra cc <<<"${CC:-cc}"
 python=$(command -v /usr/bin/python3 || command -v python3 || true)
 read -ra cxx <<<"${CXX:-c++}"
-number=0
-
-verdict() # NAME STATUS [SKIP WHY]
-{
-    number=$((number + 1))
-    if (($2 == 0)); then
-        echo "ok $number - $1${3:+ # SKIP $3}"
-    else
-        echo "not ok $number - $1"
-        head -n 40 "$scratch/why" | sed 's/^/# /'
-    fi
-}
-
-patched() # ENVIRONMENT... -- COMMAND
-{
-    local environment=()
-    while [[ $1 != -- ]]; do
-        environment+=("$1")
-        shift
-    done
-    shift
-    env LINUXMT_PATCH=all "${environment[@]}" LD_PRELOAD="$patch" "$@"
-}
 
 compile() # PROGRAM SOURCES FLAGS...
 {
     # shellcheck disable=SC2086 # several sources
-    (cd "$here" && "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -o "$scratch/$1" $2 "${@:3}" -pthread) >"$scratch/why" 2>&1
+    (cd "$here" && "${cc[@]}" -std=gnu11 -O1 -g -D_GNU_SOURCE -o "$scratch/$1" $2 "${@:3}" -pthread) >"$log" 2>&1
 }
 
 # same NAME COMMAND...: with each of the ways, all at once, what it says without.
@@ -71,18 +27,18 @@ same()
     local -a environment
     shift
     mkdir "$scratch/$name.d"
-    (status=0; timeout 60 "$@" >"$scratch/$name.d/plain" 2>&1 </dev/null || status=$?; echo "status $status" >>"$scratch/$name.d/plain") &
+    says "$scratch/$name.d/plain" timeout 60 "$@" &
     jobs=($!)
     for way in "${!ways[@]}"; do
         read -ra environment <<<"${ways[$way]}"
-        (status=0; patched "${environment[@]}" -- timeout 60 "$@" >"$scratch/$name.d/$way" 2>&1 </dev/null || status=$?; echo "status $status" >>"$scratch/$name.d/$way") &
+        says "$scratch/$name.d/$way" patched "${environment[@]}" -- timeout 60 "$@" &
         jobs+=($!)
     done
     wait "${jobs[@]}"
     for way in "${!ways[@]}"; do
         status=0
-        diff "$scratch/$name.d/plain" "$scratch/$name.d/$way" >"$scratch/why" || status=1
-        verdict "$name is the same on $way" "$status"
+        diff "$scratch/$name.d/plain" "$scratch/$name.d/$way" >"$log" || status=1
+        verdict "$status" "$name is the same on $way"
     done
 }
 
@@ -91,18 +47,18 @@ if compile pthreads "pthreads.c pthreads-*.c"; then
         same "$part" "$scratch/pthreads" "$part"
     done
 else
-    verdict "pthreads.c builds" 1
+    verdict 1 "pthreads.c builds"
 fi
 
-if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/cxx" "$here/threads-cxx.cc" -pthread >"$scratch/why" 2>&1; then
+if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/cxx" "$here/threads-cxx.cc" -pthread >"$log" 2>&1; then
     same cxx "$scratch/cxx"
 else
-    verdict "C++'s threads" 0 "no C++ compiler"
+    skip "C++'s threads" "no C++ compiler"
 fi
 
 # Variables of threads: of modules that are loaded meanwhile, too; and threads that have to be the kernel's.
-if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.cc" -pthread -ldl >"$scratch/why" 2>&1 &&
-    "${cxx[@]}" -std=c++17 -O1 -shared -fPIC -o "$scratch/module.so" "$here/threads-module.cc" >"$scratch/why" 2>&1; then
+if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.cc" -pthread -ldl >"$log" 2>&1 &&
+    "${cxx[@]}" -std=c++17 -O1 -shared -fPIC -o "$scratch/module.so" "$here/threads-module.cc" >"$log" 2>&1; then
     same cxx-variables "$scratch/variables" "$scratch/module.so"
     same cxx-exit "$scratch/variables" "$scratch/module.so" exit
     churned=()
@@ -110,24 +66,24 @@ if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.c
         compile "churned-$size.so" threads-churned.c -shared -fPIC -DSIZE=$size || true
         churned+=("$scratch/churned-$size.so")
     done
-    if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/churn" "$here/threads-churn.cc" -pthread -ldl >"$scratch/why" 2>&1; then
+    if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/churn" "$here/threads-churn.cc" -pthread -ldl >"$log" 2>&1; then
         same churn "$scratch/churn" "${churned[@]}"
     else
-        verdict "threads-churn.cc builds" 1
+        verdict 1 "threads-churn.cc builds"
     fi
     # shellcheck disable=SC2016 # for the dynamic linker, which looks there as it is the program that asks
     if compile loads threads-loads.c -ldl '-Wl,-rpath,$ORIGIN'; then
         same loads "$scratch/loads" module.so
     else
-        verdict "threads-loads.c builds" 1
+        verdict 1 "threads-loads.c builds"
     fi
     if compile unloads threads-unloads.c -ldl; then
         same unloads "$scratch/unloads" "$scratch/module.so"
     else
-        verdict "threads-unloads.c builds" 1
+        verdict 1 "threads-unloads.c builds"
     fi
 else
-    verdict "C++'s variables of threads" 0 "no C++ compiler"
+    skip "C++'s variables of threads" "no C++ compiler"
 fi
 # kernels NAME COUNT WHY COMMAND...: the same, and so many threads were the kernel's, and the report says why.
 kernels()
@@ -135,16 +91,16 @@ kernels()
     local status=0 name=$1 count=$2 why=$3
     shift 3
     same "$name" "$@"
-    patched LINUXMT_PATCH_REPORT=1 -- timeout 60 "$@" >/dev/null 2>"$scratch/why" </dev/null || status=1
-    grep -q "^linuxmt: pthread_create made a thread of the kernel $count times$" "$scratch/why" || status=1
-    grep -q "^linuxmt: its threads are the kernel's: .*$why" "$scratch/why" || status=1
-    verdict "$name says why" "$status"
+    patched LINUXMT_PATCH_REPORT=1 -- timeout 60 "$@" >/dev/null 2>"$log" </dev/null || status=1
+    grep -q "^linuxmt: pthread_create made a thread of the kernel $count times$" "$log" || status=1
+    grep -q "^linuxmt: its threads are the kernel's: .*$why" "$log" || status=1
+    verdict "$status" "$name says why"
 }
 if compile runtime.so threads-runtime.c -shared -fPIC && compile mixture threads-mixture.c -ldl && compile large threads-mixture.c -DLARGE=20000; then
     kernels mixture 4 "runtime.so has GC_init" "$scratch/mixture" "$scratch/runtime.so"
     kernels large 8 "they have 20008 bytes" "$scratch/large"
 else
-    verdict "threads-mixture.c builds" 1
+    verdict 1 "threads-mixture.c builds"
 fi
 
 # Locks only: coroutines and threads of libc's contend.
@@ -152,15 +108,15 @@ if compile mixed mixed.c "-I$here/../../lib" "-L$build/.libs" -llinuxmt; then
     for mode in threads processes; do
         for loop in uring epoll; do
             status=0
-            env LD_LIBRARY_PATH="$build/.libs" LINUXMT_LOOP=$loop LINUXMT_PATCH=sleep,lock LD_PRELOAD="$patch" timeout 60 "$scratch/mixed" $mode >"$scratch/why" 2>&1 || status=1
-            grep -q "wrong 0$" "$scratch/why" || status=1
-            expected=$(sed -n 's/^expected //p' "$scratch/why")
-            grep -q "^$expected $expected $expected $((expected / 3)), taken $expected left 0, serial 3, once 1," "$scratch/why" || status=1
-            verdict "coroutines and threads contend ($mode, $loop)" "$status"
+            env LD_LIBRARY_PATH="$build/.libs" LINUXMT_LOOP=$loop LINUXMT_PATCH=sleep,lock LD_PRELOAD="$preload" timeout 60 "$scratch/mixed" $mode >"$log" 2>&1 || status=1
+            grep -q "wrong 0$" "$log" || status=1
+            expected=$(sed -n 's/^expected //p' "$log")
+            grep -q "^$expected $expected $expected $((expected / 3)), taken $expected left 0, serial 3, once 1," "$log" || status=1
+            verdict "$status" "coroutines and threads contend ($mode, $loop)"
         done
     done
 else
-    verdict "mixed.c builds" 1
+    verdict 1 "mixed.c builds"
 fi
 
 # wait_for FILE TEXT PID
@@ -180,15 +136,15 @@ echo_server() # COUNT LOOP
     local server client port threads
     rm -f "$scratch"/{server,client}.{in,out}
     mkfifo "$scratch/server.in" "$scratch/client.in"
-    env LINUXMT_PATCH=all LINUXMT_LOOP="$2" LD_PRELOAD="$patch" timeout 100 "$scratch/echo-threads" <"$scratch/server.in" >"$scratch/server.out" 2>&1 &
+    env LINUXMT_PATCH=all LINUXMT_LOOP="$2" LD_PRELOAD="$preload" timeout 100 "$scratch/echo-threads" <"$scratch/server.in" >"$scratch/server.out" 2>&1 &
     server=$!
-    jobs_left+=("$server")
+    servers+=("$server")
     exec 5>"$scratch/server.in"
     wait_for "$scratch/server.out" port $server || return 1
     port=$(sed -n 's/^port //p' "$scratch/server.out")
     timeout 100 "$scratch/echo-client" "$port" "$1" <"$scratch/client.in" >"$scratch/client.out" 2>&1 &
     client=$!
-    jobs_left+=("$client")
+    servers+=("$client")
     exec 6>"$scratch/client.in"
     wait_for "$scratch/client.out" "^open $1" $client || return 1
     printf x >&5
@@ -219,11 +175,11 @@ if compile echo-threads echo-threads.c && compile echo-client echo-client.c; the
     for loop in uring epoll; do
         status=0
         echo_server "$count" $loop || status=1
-        cat "$scratch/server.out" "$scratch/client.out" >"$scratch/why" 2>/dev/null || true
-        verdict "$count connections, a thread each, on few threads ($loop)" "$status"
+        cat "$scratch/server.out" "$scratch/client.out" >"$log" 2>/dev/null || true
+        verdict "$status" "$count connections, a thread each, on few threads ($loop)"
     done
 else
-    verdict "the echo server builds" 1
+    verdict 1 "the echo server builds"
 fi
 
 # tinyproxy, whose every connection is a thread, on an address of this run's own; see proxy-load.c.
@@ -232,9 +188,9 @@ proxy() # COUNT LOOP
     local server status=0 address="127.$(($$ / 62500 % 250 + 1)).$(($$ / 250 % 250)).$(($$ % 250 + 1))"
     printf '%s\n' "Port 8888" "Listen $address" "Timeout 600" "MaxClients $(($1 + 10))" "LogLevel Error" "LogFile \"$scratch/proxy.log\"" >"$scratch/proxy.conf"
     # Not by patched(), in the background: that would be a shell's process, and what it is asked is the shell's.
-    env LINUXMT_PATCH=all LINUXMT_LOOP="$2" LD_PRELOAD="$patch" tinyproxy -d -c "$scratch/proxy.conf" >"$scratch/proxy.out" 2>&1 &
+    env LINUXMT_PATCH=all LINUXMT_LOOP="$2" LD_PRELOAD="$preload" tinyproxy -d -c "$scratch/proxy.conf" >"$scratch/proxy.out" 2>&1 &
     server=$!
-    jobs_left+=("$server")
+    servers+=("$server")
     timeout 100 "$scratch/proxy-load" "$address" 8888 "$1" "$server" >"$scratch/client.out" 2>&1 || status=1
     kill "$server" || status=1
     wait "$server" || status=1 # it ends well when it is told to
@@ -243,24 +199,24 @@ proxy() # COUNT LOOP
 }
 
 if ! compile proxy-load proxy-load.c; then
-    verdict "proxy-load.c builds" 1
+    verdict 1 "proxy-load.c builds"
 elif command -v tinyproxy >/dev/null; then
     count=$(at_most 2)
     for loop in uring epoll; do
         status=0
         proxy "$count" "$loop" || status=1
-        cat "$scratch"/{proxy.out,proxy.log,client.out} >"$scratch/why" 2>/dev/null || true
-        verdict "tinyproxy serves $count connections at once on few threads ($loop)" "$status"
+        cat "$scratch"/{proxy.out,proxy.log,client.out} >"$log" 2>/dev/null || true
+        verdict "$status" "tinyproxy serves $count connections at once on few threads ($loop)"
         sed 's/^/# /' "$scratch/client.out"
     done
 else
-    verdict "tinyproxy" 0 "tinyproxy is not there"
+    skip "tinyproxy" "tinyproxy is not there"
 fi
 
 if [[ -n $python ]]; then
     same python "$python" "$here/threads.py"
 else
-    verdict "python3" 0 "it is not there"
+    skip "python3" "it is not there"
 fi
 
 if compile sqlite sqlite.c -lsqlite3; then
@@ -268,10 +224,10 @@ if compile sqlite sqlite.c -lsqlite3; then
         status=0
         "$scratch/sqlite" "$scratch/plain-$loop.db" >"$scratch/sqlite.plain" 2>&1
         patched LINUXMT_LOOP=$loop -- timeout 60 "$scratch/sqlite" "$scratch/$loop.db" >"$scratch/sqlite.patched" 2>&1 || status=1
-        diff "$scratch/sqlite.plain" "$scratch/sqlite.patched" >"$scratch/why" || status=1
-        verdict "sqlite3 in many coroutines stays right ($loop)" "$status"
+        diff "$scratch/sqlite.plain" "$scratch/sqlite.patched" >"$log" || status=1
+        verdict "$status" "sqlite3 in many coroutines stays right ($loop)"
     done
 else
-    verdict "sqlite3" 0 "no sqlite3.h"
+    skip "sqlite3" "no sqlite3.h"
 fi
-echo "1..$number"
+plan
