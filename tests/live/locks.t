@@ -13,6 +13,13 @@ lock="locks/what=arranged_lock"
     [ "$("$live/json-get" "$work/report" $lock/max)" -ge 150000000 ]
 ok $? "locks: JSON has count and longest wait"
 
+# A robust mutex whose owner ends is released by that: it is the owner's until then, and the heir's from then on.
+run "$mtrace" locks --json -o "$work/report" -- "$live/waits" heir
+holders=locks/what=arranged_lock/holders
+out="$("$live/json-get" "$work/report" $holders/name=departed/released) $("$live/json-get" "$work/report" $holders/name=heir/released)"
+[ "$out" = "1 1" ]
+ok $? "locks: the end of a robust mutex's owner is a release"
+
 # One wait has one length: half a second is far from the middle of its bucket, 268 to 537 ms.
 start "$live/waits" gone
 run "$mtrace" locks --json -d 0.5 -p "$pid"

@@ -97,6 +97,50 @@ static void wait_relay(void)
         pthread_join(threads[i], NULL);
 }
 
+static void be_robust(void)
+{
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    check(pthread_mutex_init(&arranged_lock, &attr), "pthread_mutex_init");
+}
+
+/* Two wait for the lock of one who ends with it: "heir" is woken by that end, and has it while the other waits on. */
+static void *lock_and_end(void *unused)
+{
+    char byte;
+    prctl(PR_SET_NAME, "departed");
+    check(pthread_mutex_lock(&arranged_lock), "pthread_mutex_lock");
+    check(read(everybody_waits[0], &byte, 1) != 1, "read");
+    pass_time(WAIT_MS);
+    return NULL;
+}
+
+static void *inherit(void *unused)
+{
+    prctl(PR_SET_NAME, "heir");
+    check(pthread_mutex_lock(&arranged_lock) != EOWNERDEAD, "pthread_mutex_lock");
+    check(pthread_mutex_consistent(&arranged_lock), "pthread_mutex_consistent");
+    pass_time(WAIT_MS);
+    check(pthread_mutex_unlock(&arranged_lock), "pthread_mutex_unlock");
+    return NULL;
+}
+
+static void wait_heir(void)
+{
+    void *(*const bodies[])(void *) = {lock_and_end, inherit, wait_for_lock};
+    pthread_t threads[3];
+    be_robust();
+    check(pipe(everybody_waits), "pipe");
+    for (int i = 0; i < 3; i++) {
+        check(pthread_create(&threads[i], NULL, bodies[i], &arranged_lock), "pthread_create");
+        await_asleep(i + 1, 0);
+    }
+    check(write(everybody_waits[1], "", 1) != 1, "write");
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
 static void wait_pi(void)
 {
     pthread_mutexattr_t attr;
@@ -108,10 +152,7 @@ static void wait_pi(void)
 
 static void wait_robust(void)
 {
-    pthread_mutexattr_t attr;
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    check(pthread_mutex_init(&arranged_lock, &attr), "pthread_mutex_init");
+    be_robust();
     hold_against_others(&arranged_lock);
 }
 
@@ -155,6 +196,7 @@ static void wait_shared(void)
 }
 
 const struct waits_kind waits_mutex[] = {
-    {"mutex", wait_mutex},         {"places", wait_places}, {"pi", wait_pi},       {"robust", wait_robust},
-    {"timedlock", wait_timedlock}, {"shared", wait_shared}, {"relay", wait_relay}, {0},
+    {"mutex", wait_mutex},   {"places", wait_places},       {"pi", wait_pi},
+    {"robust", wait_robust}, {"timedlock", wait_timedlock}, {"shared", wait_shared},
+    {"relay", wait_relay},   {"heir", wait_heir},           {0},
 };
