@@ -26,6 +26,9 @@
  * 5. No hand-over is lost by a kill or a deadline: who leaves has to move `taken`, or take the offer off the list,
  * himself, and if he cannot, his case has happened and he returns it.
  *
+ * In the child of a fork the guard may be held, and offers listed, by who is not there. Nobody knows which channels
+ * there are, as they need no destruction; so it is the user who initialises them anew.
+ *
  * tests/model/channel.pml checks 1 to 5.
  */
 #include "base/clock.h"

@@ -3,7 +3,8 @@
  * A channel: tasks hand items over to each other, from one hand to the other. See mt_channel_put(3).
  *
  * It holds nothing: a put waits until somebody gets, and a get until somebody puts. Both sides may be threads and
- * coroutines of one process, in any mixture. mt_select waits for whichever of several puts and gets comes first.
+ * coroutines of one process, in any mixture. mt_select waits for whichever of several puts and gets comes first. In the
+ * child of a fork one has to be initialised anew.
  */
 #ifndef LINUXMT_CHANNEL_H
 #define LINUXMT_CHANNEL_H
