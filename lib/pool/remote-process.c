@@ -113,6 +113,8 @@ static int spawn(struct mt__worker *worker, struct mt__cell *cell, const int *fd
     return error;
 }
 
+/* Nobody waits for a word of the cell on this side, so that no hub still knows of one when it is unmapped: a thread of
+ * the pool's waits for descriptors. The process, which does, keeps its cell until it ends. */
 static void drop(struct mt__worker *worker)
 {
     struct mt__remote *remote = worker->remote;

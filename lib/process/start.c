@@ -7,6 +7,9 @@
  * may believe to be it and outlive it, has nobody else's block to write to. A sheet goes with the last of its blocks,
  * and what a process has of its parent's sheets it does not use: see `pid` and `age`. Which block lies where is noted
  * in private memory.
+ *
+ * Its futex words are waited for by system calls of who has the block, not by lib/wait: no hub still knows of one when
+ * it is unmapped.
  */
 #include "process/process.h"
 #include "base/mini.h"
