@@ -4,6 +4,7 @@
  * a coroutine of it that waits: whoever waits for the same thing in another process has it. tests/loops.t runs this on
  * each loop.
  */
+#include "full-ring.h"
 #include "hub.h"
 
 #include <sched.h>
@@ -78,6 +79,27 @@ static int spend_a_wake_and_exit(void *arg)
     exit(error || mt_sem_release(&shared->sem, 1));
 }
 
+static int is_last;
+
+/* After the library's: whatever the ring still knows of goes with the process. */
+__attribute__((destructor(101))) static void end_last(void)
+{
+    if (!is_last)
+        return;
+    __atomic_store_n(&shared->armed, 1, __ATOMIC_RELEASE);
+    spin_until(&shared->released);
+}
+
+/* The ring has no room for what would take the wait back. */
+static int end_before_the_wake(void *arg)
+{
+    if (!mt_coro_spawn(acquire, NULL, NULL) || mt_sleep(MT_MS(5)))
+        return -EIO;
+    drop_cancels(1);
+    is_last = 1;
+    return 0;
+}
+
 static int in_coroutine(mt_fn *fn)
 {
     struct mt_task *task = mt_coro_spawn(fn, NULL, NULL);
@@ -135,6 +157,11 @@ static void a_coroutine_exits_that_has_woken_another(void **state)
     exits_in(spend_a_wake_and_exit, 1, 0);
 }
 
+static void the_ring_is_full_at_the_end(void **state)
+{
+    exits_in(end_before_the_wake, 0, 1);
+}
+
 static struct mt_task *child;
 
 static int start_child(void *arg)
@@ -165,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_coroutine_exits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_thread_of_a_hub_exits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_coroutine_exits_that_has_woken_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_ring_is_full_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_child_of_a_coroutine_ends, set_up, tear_down),
     };
 

@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A ring that has no room for the cancels of waits that have ended. The kernel gives room as soon as it is asked, but
- * for a moment without memory: so here a loop stands before the hub's own that drops the first ones. tests/loops.t runs
- * this on each loop.
+ * A ring that has no room for the cancels of waits that have ended, before the hub's thread goes on. tests/loops.t runs
+ * this on each loop. (exit-wake.c has one at the end of a process.)
  */
 #include "armed-unit.h"
-#include "coro/hub.h"
+#include "full-ring.h"
 
 enum { WAITERS = 3 };
-
-static const struct mt__loop *own;
-static int dropped;
-
-static void cancel_later(struct mt__hub *hub, struct mt__arm *arm)
-{
-    if (dropped++ >= WAITERS)
-        own->futex_cancel(hub, arm);
-}
-
-static void without_room(struct mt__hub *hub)
-{
-    static struct mt__loop full;
-
-    own = hub->loop;
-    full = *own;
-    full.futex_cancel = cancel_later;
-    dropped = 0;
-    hub->loop = &full;
-}
 
 /* Who is late takes what is there without having been woken. */
 static int acquire_however_late(void *arg)
@@ -58,7 +37,7 @@ static void who_left_takes_no_wake(void **state)
     for (int i = 0; i < WAITERS; i++)
         left[i] = spawn_coro(acquire, &sem);
     assert_int_equal(mt_sleep(MT_MS(1)), 0);
-    without_room(mt__hub);
+    drop_cancels(WAITERS);
     for (int i = 0; i < WAITERS; i++)
         mt_task_kill(left[i]);
     assert_int_equal(mt_joinall(left, WAITERS, END), 0);
@@ -68,7 +47,7 @@ static void who_left_takes_no_wake(void **state)
         sched_yield();
     releaser = spawn(release_one, &sem);
     until_over(thread);
-    mt__hub->loop = own;
+    drop_no_more();
     assert_int_equal(finish(thread), 0);
     assert_int_equal(finish(releaser), 0);
     for (int i = 0; i < WAITERS; i++)
