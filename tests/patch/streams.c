@@ -2,7 +2,7 @@
  *
  * libc's streams on pipes, whose other side is slow: what each call says, to the letter. See scenario.h.
  */
-#include "scenario.h"
+#include "streams.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -11,13 +11,6 @@
 #define MUCH (1 << 20)
 
 static char many[MUCH + 1];
-
-static void put(int fd, const char *text)
-{
-    pause_ms(3);
-    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        abort();
-}
 
 static void in_bits(int fd)
 {
@@ -28,16 +21,6 @@ static void in_bits(int fd)
     put(fd, "ord\nabcdefgh");
     put(fd, "ijk\nlast");
     close(fd);
-}
-
-static FILE *from_peer(struct peer **peer, void (*run)(int fd), const char *mode)
-{
-    int fds[2];
-
-    if (pipe(fds))
-        abort();
-    *peer = peer_start(run, fds[*mode == 'r']);
-    return fdopen(fds[*mode != 'r'], mode);
 }
 
 static void reading(void)
@@ -94,23 +77,6 @@ static void unlocked(void)
     say("  %d\n", sum);
     fclose(stream);
     peer_end(peer);
-}
-
-static unsigned long drained, checksum;
-
-static void drains(int fd)
-{
-    static unsigned char buffer[65536];
-    long result;
-
-    drained = checksum = 0;
-    pause_ms(10);
-    while ((result = read(fd, buffer, sizeof buffer)) > 0) {
-        drained += (unsigned long)result;
-        for (long i = 0; i < result; i++)
-            checksum = checksum * 31 + buffer[i];
-    }
-    close(fd);
 }
 
 static void writing(void)

@@ -2,7 +2,7 @@
  *
  * Wide streams on pipes whose other side is slow, users and groups, and _Fork. See scenario.h.
  */
-#include "scenario.h"
+#include "streams.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -14,13 +14,6 @@
 
 #define MUCH (1 << 17)
 
-static void put(int fd, const char *text)
-{
-    pause_ms(3);
-    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        abort();
-}
-
 /* Characters are cut in two, too. */
 static void in_bits(int fd)
 {
@@ -31,16 +24,6 @@ static void in_bits(int fd)
     put(fd, "\xacrd\nabcdefgh");
     put(fd, "ijk\nlast");
     close(fd);
-}
-
-static FILE *from_peer(struct peer **peer, void (*run)(int fd), const char *mode)
-{
-    int fds[2];
-
-    if (pipe(fds))
-        abort();
-    *peer = peer_start(run, fds[*mode == 'r']);
-    return fdopen(fds[*mode != 'r'], mode);
 }
 
 static void say_line(const wchar_t *line)
@@ -81,23 +64,6 @@ static void reading(void)
     TELL(fwscanf(stream, L"%d", &first));
     TELL(fclose(stream));
     peer_end(peer);
-}
-
-static unsigned long drained, checksum;
-
-static void drains(int fd)
-{
-    static unsigned char buffer[65536];
-    long result;
-
-    drained = checksum = 0;
-    pause_ms(10);
-    while ((result = read(fd, buffer, sizeof buffer)) > 0) {
-        drained += (unsigned long)result;
-        for (long i = 0; i < result; i++)
-            checksum = checksum * 31 + buffer[i];
-    }
-    close(fd);
 }
 
 static void writing(void)

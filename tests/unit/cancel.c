@@ -13,7 +13,6 @@
 #include "base/sys.h"
 #include "wait/wait.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -410,15 +409,6 @@ static int run(long nth)
 }
 
 /* -- All runs ----------------------------------------------------------------------------------------------------- */
-
-static int open_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 64; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
 
 /* 0 where that cannot be known. */
 static size_t bytes_in_use(void)

@@ -12,15 +12,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-static int open_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 1024; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 /* -- Pipes and files ---------------------------------------------------------------------------------------------- */
 
 static int use_a_pipe(void *arg)

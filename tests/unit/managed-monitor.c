@@ -9,17 +9,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* Without waiting for it: who held a lock that the task wants would wait in a circle. */
-static int outcome_of(struct mt_task *task)
-{
-    int outcome;
-
-    while ((outcome = mt_task_outcome(task)) == -EINPROGRESS)
-        usleep(1000);
-    mt_task_release(task);
-    return outcome;
-}
-
 /* A child that does that and is killed; what it is to use it opens itself. */
 static void die_in(void (*body)(struct mt_manager *manager), int way)
 {

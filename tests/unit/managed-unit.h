@@ -48,4 +48,15 @@ static inline int tear_down(void **state)
     return 0;
 }
 
+/* Without waiting for it: who held a lock that the task wants would wait in a circle. */
+static inline int outcome_of(struct mt_task *task)
+{
+    int outcome;
+
+    while ((outcome = mt_task_outcome(task)) == -EINPROGRESS)
+        usleep(1000);
+    mt_task_release(task);
+    return outcome;
+}
+
 #endif

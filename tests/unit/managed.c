@@ -5,17 +5,6 @@
  */
 #include "managed-unit.h"
 
-/* Without waiting for it: who held a lock that the task wants would wait in a circle. */
-static int outcome_of(struct mt_task *task)
-{
-    int outcome;
-
-    while ((outcome = mt_task_outcome(task)) == -EINPROGRESS)
-        usleep(1000);
-    mt_task_release(task);
-    return outcome;
-}
-
 /* -- Queues ------------------------------------------------------------------------------------------------------- */
 
 static void queues(void **state)

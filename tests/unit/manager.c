@@ -376,15 +376,6 @@ static void limits(void **state)
 
 /* -- Failures ----------------------------------------------------------------------------------------------------- */
 
-static size_t open_descriptors(void)
-{
-    size_t count = 0;
-
-    for (int fd = 0; fd < 1024; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 static int use_all(void)
 {
     struct mt_manager_options options = {.start = SANITIZER ? MT_SPAWN : MT_FORK};

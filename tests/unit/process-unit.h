@@ -73,14 +73,4 @@ static inline struct mt_task *sleeper(size_t method, mt_fn *fn)
     return task;
 }
 
-/* Counted by asking for each: a look into /proc/self/fd would open one. */
-static inline size_t open_descriptors(void)
-{
-    size_t count = 0;
-
-    for (int fd = 0; fd < 1024; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 #endif

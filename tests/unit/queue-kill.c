@@ -10,10 +10,8 @@
  * Getters by view give a message back after they have noted it down, so one that is killed in between has it delivered
  * twice: none of theirs may be lost, and at most one each may come again.
  */
-#include "queue/segment.h"
-#include "unit.h"
+#include "queue-unit.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -274,15 +272,6 @@ static int rounds_for(int all)
     const char *text = getenv("MT_KILL_ROUNDS");
 
     return text ? atoi(text) : often(all);
-}
-
-static void need_robust_lists(void)
-{
-    struct robust_list_head *head;
-    size_t size;
-
-    if (mt__sys(SYS_get_robust_list, 0, &head, &size) < 0)
-        skip();
 }
 
 static void kill_fifo(void **state)

@@ -6,7 +6,6 @@
  */
 #include "queue-unit.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -126,15 +125,6 @@ static void outside_of_a_call(struct mt_queue *queue)
     if (get_int(queue, MT_NOWAIT) < 0)
         _exit(1);
     die(0);
-}
-
-static void need_robust_lists(void)
-{
-    struct robust_list_head *head;
-    size_t size;
-
-    if (mt__sys(SYS_get_robust_list, 0, &head, &size) < 0)
-        skip();
 }
 
 static void nothing_is_lost_at_first(void **state)

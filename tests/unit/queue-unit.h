@@ -8,6 +8,8 @@
 #include "queue/segment.h"
 #include "unit.h"
 
+#include <linux/futex.h>
+
 static const enum mt_queue_order orders[] = {MT_QUEUE_FIFO, MT_QUEUE_LIFO, MT_QUEUE_PRIORITY};
 #define EACH_ORDER(i) for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
 
@@ -32,6 +34,16 @@ static inline int get_int(struct mt_queue *queue, mt_deadline deadline)
     ssize_t size = mt_queue_get(queue, &value, sizeof value, deadline);
 
     return size == sizeof value ? value : size < 0 ? (int)size : -EIO;
+}
+
+/* For tests that kill users of a queue: without the kernel's lists of their locks nobody is told. */
+static inline void need_robust_lists(void)
+{
+    struct robust_list_head *head;
+    size_t size;
+
+    if (mt__sys(SYS_get_robust_list, 0, &head, &size) < 0)
+        skip();
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linuxmt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,16 @@ static inline void until_waiting(struct mt_task *task, enum mt_reason reason)
         usleep(500);
     }
     fail_msg("the task never waited for a %s", mt_reason_name(reason));
+}
+
+/* Counted by asking for each: a look into /proc/self/fd would open one. */
+static inline int open_descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }
 
 /* Milliseconds since `start`. */
