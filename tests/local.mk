@@ -29,7 +29,7 @@ if WITH_TESTS
 UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
 	%D%/unit/conn %D%/unit/coro %D%/unit/coro-fork %D%/unit/coropool %D%/unit/coropool-end %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
 	%D%/unit/exit-wake %D%/unit/full-ring %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hub-locks %D%/unit/hubtimers \
-	%D%/unit/idle %D%/unit/io %D%/unit/io-bytes %D%/unit/iter %D%/unit/latch %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
+	%D%/unit/idle %D%/unit/io %D%/unit/io-bytes %D%/unit/iter %D%/unit/latch %D%/unit/leaks %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
 	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
 	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
@@ -125,6 +125,9 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_latch_SOURCES = %D%/unit/latch.c %D%/unit/unit.h
 %C%_unit_latch_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_latch_LDADD = $(UNIT_LIBS)
+%C%_unit_leaks_SOURCES = %D%/unit/leaks.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_leaks_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_leaks_LDADD = $(UNIT_LIBS)
 %C%_unit_listener_SOURCES = %D%/unit/listener.c %D%/unit/unit.h
 %C%_unit_listener_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_listener_LDADD = $(UNIT_LIBS)

@@ -12,6 +12,16 @@ void mt__coro_forked(struct mt__hub *hub);
 
 void mt__coro_free_spare(struct mt__hub *hub);
 
+/* The process ends in the hub's thread: what its stacks refer to has not been lost. */
+#if MT__ASAN
+void mt__leaks_tell(const struct mt__hub *hub);
+#else
+static inline void mt__leaks_tell(const struct mt__hub *hub)
+{
+    (void)hub;
+}
+#endif
+
 /* The hub sleeps, with no time and no operation to wait for. If nobody else is there who could wake it, it says so and
  * its root's wait fails with -EDEADLK. */
 void mt__hub_stuck(struct mt__hub *hub);

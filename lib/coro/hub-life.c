@@ -126,8 +126,10 @@ __attribute__((destructor)) static void process_exits(void)
 {
     struct mt__hub *hub = mt__hub;
 
-    if (hub && !hub->in_turn && hub->tid == (uint32_t)mt__sys(SYS_gettid))
+    if (hub && !hub->in_turn && hub->tid == (uint32_t)mt__sys(SYS_gettid)) {
         pass_on(hub);
+        mt__leaks_tell(hub);
+    }
 }
 
 /* -- The thread ends ----------------------------------------------------------------------------------------------- */
