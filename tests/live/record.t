@@ -274,8 +274,9 @@ ok $? "follows forks and execs"
 ok $? "lists the processes"
 
 # Processes of one program that do the like, and files that are waited for at one place.
-record sh -c 'sleep 0.5 & sleep 0.5 & sleep 0.5; wait'
-[ "$(get waits/reason=sleep/count)" = 3 ] && [ "$(get waits/reason=sleep/tasks/#)" = 3 ]
+record sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11; do sleep 1 & done; sleep 1; wait'
+out="$(get waits/reason=sleep/count) of $(get waits/reason=sleep/tasks/#) tasks at $(get waits/reason=sleep/place)"
+[ "$(get waits/reason=sleep/count)" = 12 ] && [ "$(get waits/reason=sleep/tasks/#)" = 12 ]
 ok $? "processes of one program that wait at one place are one row"
 if command -v flock >/dev/null; then
     record sh -c 'exec 8>"$1/a" 9>"$1/b"

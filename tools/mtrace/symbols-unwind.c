@@ -7,14 +7,12 @@
  */
 #include "symbols-internal.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <unistd.h>
 
 /* DWARF's numbers of the registers, and where the kernel's structure keeps them. */
 #if defined(__x86_64__)
-enum { REG_SP = 7, REG_FRAME = 6, REG_IP = 16, CALLEE_IP_WORD = 16 };
+enum { MACHINE = EM_X86_64, REG_SP = 7, REG_FRAME = 6, REG_IP = 16, CALLEE_IP_WORD = 16 };
 enum { CODE_SEGMENT_WORD = 17, NARROW_CODE = 0x23, NARROW_SP = 4, NARROW_REGS = 8 };
 /* struct pt_regs: r15 r14 r13 r12 bp bx r11 r10 r9 r8 ax cx dx si di orig_ax ip cs flags sp ss */
 static const struct {
@@ -23,7 +21,7 @@ static const struct {
                       {8, 9},  {9, 8},  {10, 7}, {11, 6}, {12, 3}, {13, 2}, {14, 1}, {15, 0}};
 static const unsigned char narrow_words[NARROW_REGS] = {10, 11, 12, 5, 19, 4, 13, 14};
 #elif defined(__aarch64__)
-enum { REG_SP = 31, REG_FRAME = 29, REG_IP = 32, CALLEE_IP_WORD = 32 };
+enum { MACHINE = EM_AARCH64, REG_SP = 31, REG_FRAME = 29, REG_IP = 32, CALLEE_IP_WORD = 32 };
 #else
 #error "no register numbers for this CPU yet"
 #endif
@@ -123,8 +121,8 @@ bool symbols_is_narrow(const struct symbols *symbols)
 #endif
 }
 
-/* libdwfl learns the CPU from an ELF file: mtrace's own will do, and is there even when the target's files are not. For
- * a 32-bit program the head of one is enough. */
+/* libdwfl learns the CPU from an ELF file, of which the head is enough. There is one for each process: a file, mtrace's
+ * own say, would be read for each of them, all of it. */
 bool symbols_attach(struct symbols *symbols)
 {
     static Elf32_Ehdr narrow = {
@@ -134,16 +132,16 @@ bool symbols_attach(struct symbols *symbols)
         .e_version = EV_CURRENT,
         .e_ehsize = sizeof narrow,
     };
+    static Elf64_Ehdr wide = {
+        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+        .e_type = ET_EXEC,
+        .e_machine = MACHINE,
+        .e_version = EV_CURRENT,
+        .e_ehsize = sizeof wide,
+    };
     symbols->narrow = symbols_is_narrow(symbols);
-    int fd = symbols->narrow ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (symbols->narrow)
-        symbols->cpu = elf_memory((char *)&narrow, sizeof narrow);
-    else if (fd >= 0)
-        symbols->cpu = elf_begin(fd, ELF_C_READ, NULL);
-    if (symbols->cpu && fd >= 0)
-        elf_cntl(symbols->cpu, ELF_C_FDREAD);
-    if (fd >= 0)
-        close(fd);
+    symbols->cpu =
+        symbols->narrow ? elf_memory((char *)&narrow, sizeof narrow) : elf_memory((char *)&wide, sizeof wide);
     return symbols->cpu && dwfl_attach_state(symbols->dwfl, symbols->cpu, symbols->pid, &thread_callbacks, symbols);
 }
 
