@@ -73,7 +73,7 @@ fi
 run()
 {
     local status=0
-    LD_LIBRARY_PATH=$kept/.libs timeout -s KILL 200 qemu-aarch64 -L $sysroot "$1" >"$1.out" 2>&1 </dev/null || status=$?
+    LD_LIBRARY_PATH=$kept/.libs timeout -s KILL 600 qemu-aarch64 -L $sysroot "$1" >"$1.out" 2>&1 </dev/null || status=$?
     echo "$status" >"$1.status"
 }
 
