@@ -5,6 +5,7 @@
 #include "waits.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 static void *live_shortly(void *unused)
 {
+    await_asleep(1, 0); /* who joins it */
     pass_time(WAIT_MS);
     return NULL;
 }
@@ -28,6 +30,7 @@ static void wait_join(void)
 static void wait_child(void)
 {
     if (fork() == 0) {
+        await_asleep(1, getppid());
         pass_time(WAIT_MS);
         _exit(0);
     }
@@ -43,12 +46,13 @@ static void *hand_over_and_wait(void *unused)
     pass_time(100);
     pthread_mutex_unlock(&arranged_lock);
     while (!second_has)
-        pass_time(1);
+        sched_yield();
     return wait_for_lock(&arranged_lock);
 }
 
 static void *kill_all(void *unused)
 {
+    await_asleep(2, 0);
     pass_time(500);
     kill(getpid(), SIGTERM);
     return NULL;
@@ -92,7 +96,10 @@ static void wait_gone(void)
 static void *take_and_end_later(void *unused)
 {
     take_and_end(NULL);
-    pass_time(400);
+    first_has = 1;
+    while (!second_has)
+        sched_yield();
+    pass_time(WAIT_MS);
     return NULL;
 }
 
@@ -101,8 +108,11 @@ static void wait_ends(void)
 {
     pthread_t owner, waiter;
     check(pthread_create(&owner, NULL, take_and_end_later, NULL), "pthread_create");
-    pass_time(WAIT_MS / 4);
+    while (!first_has)
+        pass_time(1);
     check(pthread_create(&waiter, NULL, wait_for_lock, &arranged_lock), "pthread_create");
+    await_asleep(1, 0);
+    second_has = 1;
     pthread_join(owner, NULL);
     pass_time(WAIT_MS); /* or they seem to have ended together */
     puts("ready");

@@ -12,11 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A child writes a byte in time. */
+/* A child writes a byte WAIT_MS after its parent has gone to sleep. */
 static void read_from_child(int reading, int writing)
 {
     char byte;
     if (fork() == 0) {
+        await_asleep(1, getppid());
         pass_time(WAIT_MS);
         _exit(write(writing, "", 1) != 1);
     }
@@ -43,6 +44,7 @@ static void wait_event(void)
     uint64_t value = 1;
     int fd = eventfd(0, 0);
     if (fork() == 0) {
+        await_asleep(1, getppid());
         pass_time(WAIT_MS);
         _exit(write(fd, &value, sizeof value) != sizeof value);
     }
@@ -60,6 +62,7 @@ static void wait_accept(void)
           "listen");
     if (fork() == 0) {
         int other = socket(AF_INET, SOCK_STREAM, 0);
+        await_asleep(1, getppid());
         pass_time(WAIT_MS);
         _exit(connect(other, (struct sockaddr *)&address, size) != 0);
     }

@@ -43,6 +43,7 @@ static void wait_requeue(void)
 {
     pthread_t thread;
     check(pthread_create(&thread, NULL, wait_for_word, NULL), "pthread_create");
+    await_asleep(1, 0);
     pass_time(WAIT_MS / 2);
     check(syscall(SYS_futex, &word_a, FUTEX_CMP_REQUEUE_PRIVATE, 0, 1L, &word_b, 0) != 1, "FUTEX_CMP_REQUEUE");
     pass_time(WAIT_MS / 2);

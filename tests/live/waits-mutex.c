@@ -169,9 +169,8 @@ static void wait_timedlock(void)
     prctl(PR_SET_NAME, "holder");
     pthread_mutex_lock(&arranged_lock);
     check(pthread_create(&thread, NULL, lock_in_time, NULL), "pthread_create");
-    pass_time(WAIT_MS + 50);
-    pthread_mutex_unlock(&arranged_lock);
     pthread_join(thread, NULL);
+    pthread_mutex_unlock(&arranged_lock);
 }
 
 /* One lock in memory that a child shares. */

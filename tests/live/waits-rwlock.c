@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 pthread_rwlock_t arranged_rwlock = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -52,27 +53,32 @@ static void wait_readers(void)
     hold_table(1);
 }
 
-/* Two readers, of whom the one that comes last and reads but for a moment is the last to leave. */
-static void *read_for(void *ms)
+/* Two readers, of whom the one that comes last is the last to leave. Each leaves when it is told to. */
+static void *read_until_told(void *told)
 {
-    const int *span = ms;
-    pass_time(span[0]);
+    char byte;
     check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
-    pass_time(span[1]);
+    check(read(*(int *)told, &byte, 1) != 1, "read");
     pthread_rwlock_unlock(&arranged_rwlock);
     return NULL;
 }
 
 static void wait_two_readers(void)
 {
-    static int whole[] = {0, WAIT_MS}, end[] = {WAIT_MS / 4, WAIT_MS};
+    int told[2][2];
     pthread_t readers[2], writer;
-    check(pthread_create(&readers[0], NULL, read_for, whole), "pthread_create");
-    check(pthread_create(&readers[1], NULL, read_for, end), "pthread_create");
-    pass_time(WAIT_MS / 2);
+    for (int i = 0; i < 2; i++) {
+        check(pipe(told[i]), "pipe");
+        check(pthread_create(&readers[i], NULL, read_until_told, told[i]), "pthread_create");
+        await_asleep(i + 1, 0);
+    }
     check(pthread_create(&writer, NULL, write_table, NULL), "pthread_create");
-    pthread_join(readers[0], NULL);
-    pthread_join(readers[1], NULL);
+    await_asleep(3, 0);
+    for (int i = 0; i < 2; i++) {
+        pass_time(WAIT_MS / 2);
+        check(write(told[i][1], "", 1) != 1, "write");
+        pthread_join(readers[i], NULL);
+    }
     pthread_join(writer, NULL);
 }
 
@@ -82,6 +88,7 @@ static void wait_readers_forever(void)
     pthread_t writer;
     check(pthread_rwlock_rdlock(&arranged_rwlock), "pthread_rwlock_rdlock");
     check(pthread_create(&writer, NULL, write_table, NULL), "pthread_create");
+    await_asleep(1, 0);
     pass_time(WAIT_MS);
     puts("ready");
     fflush(stdout);

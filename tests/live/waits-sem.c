@@ -50,9 +50,12 @@ static void *take_only(void *unused)
 static void run_three(void *(*body)(void *), int given, int later)
 {
     pthread_t threads[3];
-    sem_init(&arranged_sem, 0, (unsigned)given);
+    sem_init(&arranged_sem, 0, 0);
     for (int i = 0; i < 3; i++)
         check(pthread_create(&threads[i], NULL, body, NULL), "pthread_create");
+    await_asleep(3, 0);
+    for (int i = 0; i < given; i++)
+        sem_post(&arranged_sem);
     for (int i = 0; i < later; i++) {
         pass_time(10);
         sem_post(&arranged_sem);
