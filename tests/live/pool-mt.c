@@ -32,6 +32,15 @@ static int paint(void *unused)
     return 0;
 }
 
+static int gate[2]; /* a pipe: a byte lets one through */
+
+static int paint_first(void *unused)
+{
+    char byte;
+    check(read(gate[0], &byte, 1) != 1, "read");
+    return paint(unused);
+}
+
 static int burn(void *unused)
 {
     return mt_fail(-EIO, "disk %d is on fire", 7);
@@ -73,16 +82,20 @@ static void finish(void)
     mt_pool_free(pool);
 }
 
-/* 20 tasks of 20 ms for two workers; 4 fail; one is cancelled before its turn comes. */
+/* 20 tasks of 20 ms for two workers, of which the first two do not get on before all others are there; 4 fail; one is
+ * cancelled before its turn comes. */
 static void run(enum mt_kind kind)
 {
+    check(pipe(gate), "pipe");
     make(kind);
-    submit(paint, 20);
+    submit(paint_first, 2);
+    submit(paint, 18);
     submit(burn, 4);
     if (kind == MT_PROCESS)
         submit(be_killed, 1);
     submit(paint, 1);
     check(mt_future_cancel(futures[count - 1]), "mt_future_cancel");
+    check(write(gate[1], "go", 2) != 2, "write");
     finish();
 }
 
