@@ -36,15 +36,12 @@ struct coro {
     __u64 longest_run, longest_ready;
     __u64 body, spawner;
     __s64 outcome;
-    __u32 made;     /* it was seen to be spawned */
-    __u32 reason;   /* enum mt_reason of the wait that goes on, 0: none */
-    __u64 object;   /* of it, */
-    __u64 began;    /* and since when */
-    __u64 deadline; /* where it is parked; ~0: none that is known */
-    __u64 word;
-    __u32 expected, words;
-    __u32 owner; /* as the wait's lock recorded it */
-    __u32 shows; /* and what its own locks record, 0: not known */
+    __u32 made;   /* it was seen to be spawned */
+    __u32 reason; /* enum mt_reason of the wait that goes on, 0: none */
+    __u64 object; /* of it, */
+    __u64 began;  /* and since when */
+    __u32 owner;  /* as the wait's lock recorded it */
+    __u32 shows;  /* and what its own locks record, 0: not known */
     __u64 name_at, place_at;
     char name[WAIT_NAME_MAX];
     char wait_name[WAIT_NAME_MAX];

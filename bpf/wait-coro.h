@@ -145,17 +145,13 @@ int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why)
 }
 
 SEC("usdt")
-int BPF_USDT(library_coro_park, __u64 id, __u64 word, __u64 expected, __u64 deadline, __u64 words)
+int BPF_USDT(library_coro_park, __u64 id)
 {
     struct wait_task *t = hub_here();
     struct coro *c = t ? coro_meet(t, id, CORO_RUNNING) : NULL;
     if (!c)
         return 0;
     coro_move(c, CORO_WAITING, bpf_ktime_get_ns());
-    c->word = word;
-    c->expected = (__u32)expected;
-    c->words = (__u32)words;
-    c->deadline = deadline;
     return 0;
 }
 
@@ -169,7 +165,6 @@ int BPF_USDT(library_coro_unpark, __u64 id)
     if (c->state == CORO_READY) /* it was to begin later: that was no wait for the hub */
         c->state = CORO_WAITING;
     coro_move(c, CORO_READY, bpf_ktime_get_ns());
-    c->word = 0;
     return 0;
 }
 

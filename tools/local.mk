@@ -47,6 +47,7 @@ MTRACE_RECORD = \
 	tools/mtrace/model-queues.c \
 	tools/mtrace/model-pools.c \
 	tools/mtrace/model-coros.c \
+	tools/mtrace/model-lost.c \
 	tools/mtrace/model-coro-waits.c \
 	tools/mtrace/model-hubs.c \
 	tools/mtrace/model-inversions.c \

@@ -3,9 +3,11 @@
  * Coroutines by arrangement, with known waits, times and faults: "coros-mt NAME".
  */
 #include <linuxmt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -152,6 +154,48 @@ static int lose_a_wake_up(void *unused)
     return mt_sleep(MT_SEC(600));
 }
 
+static struct mt_latch latch = MT_LATCH_INIT_NAMED(2, "two");
+
+/* Halfway is not there. */
+static int wait_for_two(void *unused)
+{
+    return mt_latch_wait(&latch, MT_FOREVER);
+}
+
+static int do_one(void *unused)
+{
+    mt_sleep(MT_MS(NAP_MS));
+    return mt_latch_count_down(&latch, 1);
+}
+
+static int live_long(void *unused)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return mt_sleep(MT_SEC(60));
+}
+
+static int wait_for_process(void *task)
+{
+    return mt_task_join(task, MT_FOREVER);
+}
+
+static int wait_for_group(void *unused)
+{
+    struct mt_group *group = mt_group_new(NULL);
+
+    check(!group || !mt_group_spawn(group, sleep_long, NULL, MT_FOREVER), "a group");
+    return mt_group_join(group, MT_FOREVER);
+}
+
+static int wait_for_any(void *unused)
+{
+    struct mt_task *task = mt_coro_spawn(sleep_long, NULL, NULL), *ended;
+    struct mt_iwait *iwait = task ? mt_iwait_new(&task, 1) : NULL;
+
+    check(!iwait, "mt_iwait_new");
+    return mt_iwait_next(iwait, &ended, MT_FOREVER);
+}
+
 /* Two of these, each of which holds what the other wants. */
 static int cross(void *first)
 {
@@ -218,6 +262,24 @@ static int run_lost(void)
     return join_all();
 }
 
+/* Until it is killed. All wait rightly. */
+static int run_patient(void)
+{
+    struct mt_task *process = mt_process_spawn(live_long, NULL, 0, NULL);
+
+    check(!process, "mt_process_spawn");
+    go(wait_for_two, "latched");
+    go(do_one, "halfway");
+    tasks[count] = mt_coro_spawn(wait_for_process, process, &(struct mt_coro_options){.name = "parent"});
+    check(!tasks[count++], "mt_coro_spawn");
+    go(wait_for_group, "grouped");
+    go(wait_for_any, "curious");
+    mt_sleep(MT_MS(5 * NAP_MS));
+    puts("ready");
+    fflush(stdout);
+    return join_all();
+}
+
 /* Until it is killed. The hub sleeps on the sleeper's stack until the thread itself goes on, and then on that. */
 static int run_asleep(void)
 {
@@ -262,12 +324,14 @@ int main(int argc, char **argv)
         return run_many() != 0;
     if (!strcmp(kind, "lost"))
         return run_lost() != 0;
+    if (!strcmp(kind, "patient"))
+        return run_patient() != 0;
     if (!strcmp(kind, "asleep"))
         return run_asleep() != 0;
     if (!strcmp(kind, "circle"))
         return run_circle() != 0;
     if (!strcmp(kind, "loop"))
         return puts(mt_loop_name()) < 0;
-    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|asleep|circle|loop\n");
+    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|patient|asleep|circle|loop\n");
     return 2;
 }

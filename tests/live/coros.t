@@ -110,6 +110,13 @@ trace locks
     at_least locks/name=accounts/time 700$ms && verdict "3 of [0-9] tasks spent * waiting for lock \"accounts\", held by holder *"
 ok $? "a lock among coroutines has its holder by name"
 
+start "$live/coros-mt" patient
+sleep 0.3
+trace_pid coros -d 0.1
+verdict "nothing keeps a hub*" && [ "$(get coroutines/#)" -ge 6 ] && ! has '"lost_wakeup": true'
+ok $? "half a latch, a process, a group and one of several: these waits are right, and no wake-up was lost"
+stop
+
 start "$live/coros-mt" asleep
 trace_pid coros -d 3
 [ "$(get ${coro}sleeper/state)" = waiting ] && [ "$(get ${coro}sleeper/running)" -lt 500$ms ] && verdict "nothing keeps a hub*"

@@ -10,13 +10,8 @@
 #include <bpf/libbpf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <time.h>
 #include "../../bpf/coro.h"
 #include "wait.skel.h"
-
-#define OVERDUE_NS 200000000 /* a wait this old for what has happened has missed its wake-up, */
-#define AGAIN_NS   20000000  /* if it still is one that much later */
 
 /* -- What the records say ----------------------------------------------------------------------------------------- */
 
@@ -87,8 +82,6 @@ static void set_times(struct model_coro *coro, const struct coro *raw, uint64_t 
     coro->outcome = raw->outcome;
     if (coro->state == MT_WAITING && raw->reason)
         coro->since = stopped > raw->began ? stopped - raw->began : 0;
-    coro->word = coro->state == MT_WAITING && raw->words == 1 ? raw->word : 0;
-    coro->expected = raw->expected;
     coro->reason = coro->state == MT_WAITING ? raw->reason : 0;
     coro->shows = raw->shows;
 }
@@ -179,16 +172,6 @@ static bool is_known(const struct model *model, pid_t tgid, uint64_t id)
     return false;
 }
 
-/* What an event or the end of a coroutine leaves in its word is known. */
-static void expect_word(struct model_coro *coro, const struct mt__record *record)
-{
-    if (record->wait_reason == MT_WAIT_EVENT || record->wait_reason == MT_WAIT_JOIN) {
-        coro->word = record->wait_word;
-        coro->until = true;
-        coro->expected = record->wait_reason == MT_WAIT_EVENT;
-    }
-}
-
 static bool is_hub(const struct tasks *tasks, const struct mt__record *record)
 {
     for (size_t i = 0; record->kind == MT_THREAD && i < tasks->count; i++)
@@ -222,7 +205,6 @@ static bool add_unseen(struct model *model, struct session *session, const struc
         coro->waiting = life;
         coro->since =
             session->stopped > (uint64_t)record->wait_since ? session->stopped - (uint64_t)record->wait_since : 0;
-        expect_word(coro, record);
     } else if (record->state == MT_RUNNING) {
         coro->running = coro->longest_run = life;
         coro->runs = 1;
@@ -245,48 +227,6 @@ static bool add_from_records(struct model *model, struct session *session, const
             return false;
     }
     return true;
-}
-
-/* -- Waits that should be over ------------------------------------------------------------------------------------ */
-
-/* Once the word of one of these has changed, it stays so until everybody has been woken. */
-static bool changes_once(uint32_t reason)
-{
-    return reason == MT_WAIT_EVENT || reason == MT_WAIT_ONCE || reason == MT_WAIT_JOIN || reason == MT_WAIT_LATCH ||
-           reason == MT_WAIT_FUTURE;
-}
-
-static bool has_changed(pid_t tgid, const struct model_coro *coro)
-{
-    uint32_t word;
-    struct iovec here = {&word, sizeof word}, there = {(void *)(uintptr_t)coro->word, sizeof word};
-    return process_vm_readv(tgid, &here, 1, &there, 1, 0) == sizeof word && (word == coro->expected) == coro->until;
-}
-
-/* The hub has nothing to do, and this is nothing to it. Looked at again, as the program goes on. */
-static void find_overdue(struct model *model, struct tasks *now)
-{
-    const struct timespec again = {0, AGAIN_NS};
-    bool any = false;
-    for (size_t i = 0; i < model->coro_count; i++) {
-        struct model_coro *coro = &model->coros[i];
-        const struct model_hub *hub = &model->hubs[coro->hub];
-        coro->overdue = hub->tgid == now->pid && hub->asleep && coro->word && coro->since > OVERDUE_NS &&
-                        changes_once(coro->reason) && has_changed(hub->tgid, coro);
-        any |= coro->overdue;
-    }
-    if (!any)
-        return;
-    nanosleep(&again, NULL);
-    bool read = !tasks_read(now);
-    for (size_t i = 0; i < model->coro_count; i++) {
-        struct model_coro *coro = &model->coros[i];
-        if (model->hubs[coro->hub].tgid != now->pid || !coro->overdue)
-            continue;
-        const struct mt__record *record = read ? tasks_by_id(now, coro->id) : NULL;
-        coro->overdue =
-            record && record->state == MT_WAITING && record->waits == coro->waits && has_changed(now->pid, coro);
-    }
 }
 
 /* -- As tasks ----------------------------------------------------------------------------------------------------- */
@@ -377,7 +317,7 @@ bool model_add_coros(struct model *model, struct session *session)
     read_asleep(model);
     for (size_t i = 0; good && i < session->user_count; i++)
         if (now[i].count)
-            find_overdue(model, &now[i]);
+            model_find_lost(model, &now[i]);
     for (size_t i = 0; good && i < model->hub_count; i++) {
         struct model_hub *hub = &model->hubs[i];
         for (size_t n = 0; n < session->user_count; n++) {

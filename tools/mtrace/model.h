@@ -237,11 +237,8 @@ struct model_coro {
     uint64_t waits, waited;   /* ended ones, since it began, as its record says; 0: not known */
     const char *body;         /* "" unknown */
     int64_t outcome;
-    uint32_t shows;    /* what its locks show, 0: not known */
-    uint64_t word;     /* where it is parked, 0: at none */
-    uint32_t expected; /* it waits while this is there, */
-    bool until;        /* or until it is */
-    uint32_t reason;   /* enum mt_reason */
+    uint32_t shows;  /* what its locks show, 0: not known */
+    uint32_t reason; /* enum mt_reason */
 };
 
 /* A coroutine's waits for a lock that said who held it. */
@@ -279,7 +276,7 @@ struct model {
     struct lookup by_object;  /* of the waits, once they are in order */
     struct model_lock *locks; /* longest first */
     size_t lock_count;
-    struct lookup by_futex; /* of the locks */
+    struct lookup by_futex;    /* of the locks */
     struct model_link *circle; /* the first that was found */
     size_t circle_count;
     struct model_waker *wakers; /* by time ended, longest first */
@@ -343,14 +340,15 @@ bool model_add_coros(struct model *model, struct session *session);
 bool model_add_coro_waits(struct model *model, struct session *session);
 bool model_add_hubs(struct model *model, struct session *session);
 bool model_add_owners(struct model *model);
+void model_find_lost(struct model *model, struct tasks *now);
 
 /* The verdict: on waits, on queues, on pools. */
 void model_judge(struct model *model);
 /* What goes before a wait's what in a sentence. */
 const char *model_wait_phrase(const struct model_wait *wait);
 
-/* What stands behind a wait: who ends it, what that one does meanwhile, and if it waits itself, for whom. Ends at known,
- * of whom the verdict has told; -1: of nobody. */
+/* What stands behind a wait: who ends it, what that one does meanwhile, and if it waits itself, for whom. Ends at
+ * known, of whom the verdict has told; -1: of nobody. */
 void model_say_behind(struct model *model, const struct model_wait *wait, int known);
 void model_judge_queues(struct model *model);
 void model_judge_pools(struct model *model);
