@@ -468,10 +468,12 @@ endif
 %C%_unit_tasks_LDADD = $(CMOCKA_LIBS)
 
 # live: mtrace record
-RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/coros.t %D%/live/programs.t
+RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/pool.t %D%/live/coros.t %D%/live/coros-patch.t \
+	%D%/live/programs.t
 EXTRA_DIST += $(RECORD_TESTS)
 if WITH_BPF
-check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt %D%/live/json-get
+check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt \
+	%D%/live/coros-threads %D%/live/json-get
 endif
 %C%_live_waits_SOURCES = %D%/live/waits.c %D%/live/waits.h %D%/live/waits-end.c %D%/live/waits-file.c %D%/live/waits-futex.c \
 	%D%/live/waits-mutex.c %D%/live/waits-rwlock.c %D%/live/waits-sem.c %D%/live/waits-time.c
@@ -494,6 +496,9 @@ endif
 %C%_live_coros_mt_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
 %C%_live_coros_mt_LDADD = liblinuxmt.la
 %C%_live_coros_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_coros_threads_SOURCES = %D%/live/coros-threads.c
+%C%_live_coros_threads_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
+%C%_live_coros_threads_LDADD = -lpthread
 %C%_live_json_get_SOURCES = %D%/live/json-get.c
 %C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_live_json_get_LDADD = $(JANSSON_LIBS)

@@ -48,6 +48,7 @@ MTRACE_RECORD = \
 	tools/mtrace/model-pools.c \
 	tools/mtrace/model-coros.c \
 	tools/mtrace/model-lost.c \
+	tools/mtrace/left.c tools/mtrace/left.h \
 	tools/mtrace/model-coro-waits.c \
 	tools/mtrace/model-hubs.c \
 	tools/mtrace/model-inversions.c \

@@ -3,9 +3,9 @@
  * The task records of a process: who is there and what each waits for, in a memfd mapping named "linuxmt-tasks" that
  * another process of the same user can open through /proc/PID/fd and read without stopping anybody.
  *
- * Layout: struct mt__records in `head_size` bytes, then `capacity` records of `record_size` bytes; the first `used` have been
- * in use at some time. A reader copies a record, and copies it again if `sequence` was odd or has changed: a writer
- * makes it odd before and even after a change of the fields that belong together. A record with kind 0 is free.
+ * Layout: struct mt__records in `head_size` bytes, then `capacity` records of `record_size` bytes; the first `used`
+ * have been in use at some time. A reader copies a record, and copies it again if `sequence` was odd or has changed: a
+ * writer makes it odd before and even after a change of the fields that belong together. A record with kind 0 is free.
  *
  * This layout is an interface: mtrace reads it, also of programs that link another version. A change of it changes
  * MT__RECORDS_VERSION.
@@ -54,11 +54,20 @@ struct mt__record {
     char wait_place[MT_PLACE_MAX]; /* the tail of "file:line" where it waits, if known */
     int32_t thread; /* a coroutine's: the kernel thread id of its hub; its tid above is what its locks show */
 
-    /* Of a task whose thread has a hub, by the monitor (mt_monitor): each is looked at by itself, without the sequence.
-     */
-    uint32_t blocked;      /* how many times one of its tasks kept the hub, */
-    uint64_t blocked_most; /* for how many ns at the most, and who did it last */
-    char blocked_by[24];
+    /* Of a thread with a hub, by the monitor (mt_monitor): each is looked at by itself, without the sequence. A
+     * coroutine has addresses there: of the struct mt__place where it was left, of its hub's own, and of the pointer to
+     * that of who runs, whose stack goes on. */
+    uint32_t blocked; /* how many times one of its tasks kept the hub, */
+    union {
+        uint64_t blocked_most; /* for how many ns at the most, and who did it last */
+        uint64_t left;
+    };
+    union {
+        char blocked_by[24];
+        struct {
+            uint64_t hub_left, current;
+        };
+    };
 };
 
 _Static_assert(sizeof(struct mt__record) == 256, "a record is four cache lines");

@@ -350,6 +350,17 @@ static struct mt__coro *make(struct mt__hub *hub, const struct mt_coro_options *
     return hub->spare && size == MT_CORO_STACK ? make_again(hub, hub->spare, name) : make_new(hub, size, name, error);
 }
 
+/* For who looks at the process from outside. */
+static void say_where_it_is_left(struct mt__record *record, const struct mt__coro *coro)
+{
+    const struct mt__hub *hub = coro->hub;
+
+    _Static_assert(!offsetof(struct mt__coro, context.place), "a coroutine's address is that of where it was left");
+    __atomic_store_n(&record->left, (uintptr_t)coro, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->hub_left, (uintptr_t)&hub->root, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->current, (uintptr_t)&hub->current, __ATOMIC_RELAXED);
+}
+
 static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const struct mt_coro_options *options,
                              int *error)
 {
@@ -363,6 +374,7 @@ static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const st
     coro->stack->owner = task->record->name;
     mt__record_tid(task->record, (int)coro->id); /* others look for owners meanwhile */
     __atomic_store_n(&task->record->thread, (int32_t)hub->tid, __ATOMIC_RELAXED);
+    say_where_it_is_left(task->record, coro);
     if (task->kind != &kind) /* who looks at all tasks may be looking at the last life of this one */
         task->kind = &kind;
     task->body = fn;

@@ -156,3 +156,8 @@ const char *code_text(const char *place)
     shorten(&text, place);
     return text.at;
 }
+
+const char *code_at(const char *place)
+{
+    return !*place ? "" : strpbrk(place, " +") ? " in " : " at ";
+}

@@ -10,4 +10,8 @@
  * that are used in turn; JSON has the whole name. */
 const char *code_text(const char *place);
 
+/* What goes between a thing and the place where it happens: " at " for a line, " in " for a function; "" if the place
+ * is not known. */
+const char *code_at(const char *place);
+
 #endif

@@ -38,7 +38,7 @@ static bool add_coro(struct model *model, struct symbols *symbols, const struct 
 {
     struct model_hub *hub = hub_of(model, tasks, record);
     struct model_coro *more = hub ? realloc(model->coros, (model->coro_count + 1) * sizeof *more) : NULL;
-    uint64_t now = session_clock();
+    uint64_t now = model->started;
     if (!more)
         return false;
     model->coros = more;
@@ -49,6 +49,7 @@ static bool add_coro(struct model *model, struct symbols *symbols, const struct 
                                 .root = record->kind != MT_COROUTINE,
                                 .state = record->state,
                                 .what = "",
+                                .call = "",
                                 .place = "",
                                 .body = "",
                                 .object_name = "",
@@ -61,6 +62,7 @@ static bool add_coro(struct model *model, struct symbols *symbols, const struct 
     coro->since = now > (uint64_t)record->wait_since ? now - (uint64_t)record->wait_since : 0;
     model_say_wait(model, coro, symbols, record->wait_reason, record->wait_object, record->wait_name,
                    record->wait_place);
+    model_say_place(model, coro, symbols, tasks, record);
     return true;
 }
 

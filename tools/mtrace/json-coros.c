@@ -11,15 +11,20 @@ static json_t *op_json(struct model *model, const struct model_op *op)
                      json_number(op->failed), "now", (json_int_t)op->open, "times", json_histogram(&op->times));
 }
 
+static json_t *stack_json(const char **stack, size_t frames)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < frames; i++)
+        json_array_append_new(all, json_text(stack[i]));
+    return all;
+}
+
 static json_t *kept_json(const struct model_kept *kept)
 {
-    json_t *stack = json_array();
-    for (size_t i = 0; i < kept->frames; i++)
-        json_array_append_new(stack, json_text(kept->stack[i]));
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "coroutine", json_text(kept->coro), "call",
                      json_text(kept->what), "place", json_text_or_null(kept->place), "count", json_number(kept->count),
                      "time", json_number(kept->ns), "max", json_number(kept->max), "unfinished", kept->open, "stack",
-                     stack);
+                     stack_json(kept->stack, kept->frames));
 }
 
 static json_t *monitor_json(const struct model_hub *hub)
@@ -51,7 +56,7 @@ static json_t *coro_json(const struct model *model, const struct model_coro *cor
         [MT_READY] = "ready", [MT_RUNNING] = "running", [MT_WAITING] = "waiting", [MT_DEAD] = "ended"};
     bool dead = coro->state == MT_DEAD, waits = *coro->what;
     return json_pack(
-        "{s:o, s:o, s:I, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, "
+        "{s:o, s:o, s:I, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, "
         "s:o, s:o, s:o}",
         "id", json_number(coro->id), "name", json_text(coro->name), "pid", (json_int_t)model->hubs[coro->hub].tgid,
         "hub", (json_int_t)model->hubs[coro->hub].tid, "thread", coro->root, "state",
@@ -59,10 +64,10 @@ static json_t *coro_json(const struct model *model, const struct model_coro *cor
         json_number(coro->life), "running", json_number(coro->running), "ready", json_number(coro->ready), "waiting",
         json_number(coro->waiting), "switches", json_number(coro->switches), "runs", json_number(coro->runs),
         "longest_run", json_number(coro->longest_run), "longest_ready", json_number(coro->longest_ready), "waits_for",
-        json_text_or_null(coro->what), "place", json_text_or_null(coro->place), "since",
-        waits ? json_number(coro->since) : json_null(), "lost_wakeup", coro->overdue, "waits", json_number(coro->waits),
-        "waited", json_number(coro->waited), "body", json_text_or_null(coro->body), "outcome",
-        dead ? json_integer(coro->outcome) : json_null());
+        json_text_or_null(coro->what), "call", json_text_or_null(coro->call), "place", json_text_or_null(coro->place),
+        "stack", stack_json(coro->stack, coro->frames), "since", waits ? json_number(coro->since) : json_null(),
+        "lost_wakeup", coro->overdue, "waits", json_number(coro->waits), "waited", json_number(coro->waited), "body",
+        json_text_or_null(coro->body), "outcome", dead ? json_integer(coro->outcome) : json_null());
 }
 
 json_t *json_hubs(struct model *model)

@@ -4,9 +4,11 @@
  * loop. And these words.
  */
 #include "format.h"
+#include "left.h"
 #include "model.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +33,12 @@ static const char *kind_word(uint32_t reason)
     return kind == WAIT_KIND_PLAIN ? "wait" : model_kind(kind, WAIT_FUTEX);
 }
 
+/* Else it is where a thread of lib/patch's pool leaves word that it has made the call. */
+static bool is_fd(uint64_t object)
+{
+    return object <= INT_MAX;
+}
+
 static const char *end_of(struct model *model, pid_t tgid, uint64_t id, const char *name)
 {
     for (size_t i = 0; !*name && i < model->coro_count; i++)
@@ -46,8 +54,10 @@ const char *model_library_wait(struct model *model, struct symbols *symbols, pid
     char text[256];
     if (reason == MT_WAIT_SLEEP)
         return "sleep";
+    if (reason == MT_WAIT_IO && !object)
+        return "descriptors";
     if (reason == MT_WAIT_IO)
-        return object ? model_text(model, "fd %llu", (unsigned long long)object) : "descriptors";
+        return is_fd(object) ? model_text(model, "fd %d", (int)object) : "a call off the hub";
     if (reason == MT_WAIT_JOIN)
         return end_of(model, tgid, object, name);
     if (*name)
@@ -75,6 +85,26 @@ void model_say_wait(struct model *model, struct model_coro *coro, struct symbols
     coro->object_name = clean_name(model, name, WAIT_NAME_MAX);
     coro->what = model_library_wait(model, symbols, model->hubs[coro->hub].tgid, reason, object, coro->object_name);
     coro->place = model_place(model, place, WAIT_PLACE_MAX);
+    coro->call = "";
+    if (!strchr(coro->place, ':')) { /* the name of a call of libc's (lib/patch) is no place */
+        coro->call = coro->place;
+        coro->place = "";
+    }
+}
+
+void model_say_place(struct model *model, struct model_coro *coro, struct symbols *symbols, const struct tasks *tasks,
+                     const struct mt__record *record)
+{
+    const struct symbols_frame *caller;
+    const char *place = "";
+    struct left left;
+    left_find(&left, tasks, record, symbols);
+    if (!left.count)
+        return;
+    model_set_frames(model, left.frames, left.count, &place, &coro->stack, &coro->frames);
+    caller = symbols_caller(left.frames, left.count);
+    if (!*coro->place && !caller->runtime)
+        coro->place = place;
 }
 
 /* -- Rows --------------------------------------------------------------------------------------------------------- */
@@ -99,7 +129,9 @@ static enum wait_reason reason_of(pid_t tgid, uint32_t reason, uint64_t object)
         return WAIT_LOCK;
     if (reason == MT_WAIT_SLEEP)
         return WAIT_SLEEP;
-    return reason == MT_WAIT_IO ? reason_of_fd(tgid, object) : WAIT_FUTEX;
+    if (reason == MT_WAIT_IO)
+        return is_fd(object) ? reason_of_fd(tgid, object) : WAIT_OTHER;
+    return WAIT_FUTEX;
 }
 
 static const struct model_coro *find_coro(const struct model *model, pid_t tgid, uint64_t id)
@@ -187,9 +219,9 @@ static bool add_row(struct model *model, struct session *session, const struct m
         .class = model_class_of(reason),
         .tgid = (pid_t)key->tgid,
         .first = task,
-        .object = key->reason == MT_WAIT_SLEEP ? 0 : key->object,
+        .object = key->reason == MT_WAIT_SLEEP || reason == WAIT_OTHER ? 0 : key->object,
         .call = 0xffff,
-        .fd = key->reason == MT_WAIT_IO && key->object ? (int)key->object : -1,
+        .fd = key->reason == MT_WAIT_IO && key->object && is_fd(key->object) ? (int)key->object : -1,
         .name = clean_name(model, raw->name, sizeof raw->name),
         .shared_at = "",
         .place = model_place(model, raw->place, sizeof raw->place),
@@ -249,7 +281,7 @@ static bool add_open(struct model *model, struct session *session)
         if (coro->root || coro->state != MT_WAITING || !coro->reason)
             continue;
         snprintf(none.name, sizeof none.name, "%s", coro->object_name);
-        snprintf(none.place, sizeof none.place, "%s", coro->place);
+        snprintf(none.place, sizeof none.place, "%s", *coro->call ? coro->call : coro->place);
         if (!add_row(model, session, coro, &key, &none, ns, true))
             return false;
     }

@@ -57,8 +57,8 @@ static struct model_coro *add_coro(struct model *model)
     if (!more)
         return NULL;
     model->coros = more;
-    more[model->coro_count] =
-        (struct model_coro){.hub = -1, .task = -1, .name = "", .what = "", .place = "", .body = "", .object_name = ""};
+    more[model->coro_count] = (struct model_coro){
+        .hub = -1, .task = -1, .name = "", .what = "", .call = "", .place = "", .body = "", .object_name = ""};
     return &more[model->coro_count++];
 }
 
@@ -127,11 +127,15 @@ static void use_record(struct model *model, struct symbols *symbols, struct mode
     coro->waits = record->waits;
     coro->waited = record->waited;
     coro->shows = (uint32_t)record->tid;
-    if (!say || record->state != MT_WAITING || !now || tasks_by_id(now, coro->id) != record)
+    if (record->state != MT_WAITING || coro->state != MT_WAITING || !now || tasks_by_id(now, coro->id) != record)
         return;
-    coro->owner = record->wait_owner;
-    model_say_wait(model, coro, symbols, record->wait_reason, record->wait_object, record->wait_name,
-                   record->wait_place);
+    if (say) {
+        coro->owner = record->wait_owner;
+        model_say_wait(model, coro, symbols, record->wait_reason, record->wait_object, record->wait_name,
+                       record->wait_place);
+    }
+    if (coro->reason == record->wait_reason && coro->object == record->wait_object)
+        model_say_place(model, coro, symbols, now, record);
 }
 
 static bool add_seen(struct model *model, struct session *session, const struct coro *raw, const struct tasks *now)

@@ -279,6 +279,8 @@ void model_free_coros(struct model *model)
         free(model->hubs[i].kept);
         free(model->hubs[i].ops);
     }
+    for (size_t i = 0; i < model->coro_count; i++)
+        free(model->coros[i].stack);
     free(model->hubs);
     free(model->coros);
     free(model->owned);

@@ -229,6 +229,7 @@ struct model_coro {
     uint64_t life, running, ready, waiting;
     uint64_t switches, runs, longest_run, longest_ready;
     const char *what, *place; /* it waits for, and where; "" if it does not, or that is not known */
+    const char *call;         /* of libc's, that waits; "" if it is none */
     uint64_t since;           /* for how long it has */
     uint64_t object;          /* what that is to its library, */
     uint32_t owner;           /* who that lock named, */
@@ -239,6 +240,8 @@ struct model_coro {
     int64_t outcome;
     uint32_t shows;  /* what its locks show, 0: not known */
     uint32_t reason; /* enum mt_reason */
+    const char **stack;
+    size_t frames; /* 0: it is not known */
 };
 
 /* A coroutine's waits for a lock that said who held it. */
@@ -364,6 +367,10 @@ struct model_hub *model_hub_of(struct model *model, pid_t tgid, pid_t tid, int t
 /* Fills in what a coroutine waits for. object: as its library has it. */
 void model_say_wait(struct model *model, struct model_coro *coro, struct symbols *symbols, uint32_t reason,
                     uint64_t object, const char *name, const char *place);
+
+/* Where it stands, if its stack can be had: record is one of the tasks, as they are now. */
+void model_say_place(struct model *model, struct model_coro *coro, struct symbols *symbols, const struct tasks *tasks,
+                     const struct mt__record *record);
 
 /* What the library's reason for a wait on an object is called. */
 const char *model_library_wait(struct model *model, struct symbols *symbols, pid_t tgid, uint32_t reason,

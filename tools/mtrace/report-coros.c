@@ -95,7 +95,8 @@ static void print_wait(const struct report *report, const struct model_coro *cor
 {
     FILE *file = report->output->file;
     if (*coro->what) {
-        fprintf(file, "  %s%s%s", coro->what, *coro->place ? " at " : "", coro->place);
+        fprintf(file, "  %s%s%s%s", coro->what, *coro->call ? " (" : "", coro->call, *coro->call ? ")" : "");
+        fprintf(file, "%s%s", code_at(coro->place), code_text(coro->place));
         if (coro->since)
             fprintf(file, " for %s", format_time(coro->since));
     }

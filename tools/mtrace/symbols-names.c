@@ -11,8 +11,22 @@
 
 /* Between the user's code and the kernel in a wait; a user asking "where?" means the line that called into these. */
 static const char *const runtime_modules[] = {
-    "libc",       "ld",    "ld-linux",  "ld-linux-x86-64", "ld-linux-aarch64", "ld-musl-x86_64", "ld-musl-aarch64",
-    "libpthread", "librt", "libstdc++", "libc++",          "libc++abi",        "libgcc_s",       "liblinuxmt",
+    "libc",
+    "ld",
+    "ld-linux",
+    "ld-linux-x86-64",
+    "ld-linux-aarch64",
+    "ld-musl-x86_64",
+    "ld-musl-aarch64",
+    "libpthread",
+    "librt",
+    "libstdc++",
+    "libc++",
+    "libc++abi",
+    "libgcc_s",
+    "liblinuxmt",
+    "liblinuxmt-patch",
+    "liburing",
     "[vdso]",
 };
 

@@ -34,20 +34,43 @@ static int copy(const struct tasks *tasks, uint64_t offset, void *bytes, size_t 
     return (size_t)got == size ? 0 : -EPROTO;
 }
 
-/* The process's number in its own pid namespace, as it writes it into its records. */
-static uint32_t own_number(pid_t pid)
+/* A number as its own pid namespace has it, by a line of a status file. */
+static int own_number_in(const char *path, const char *key, int otherwise)
 {
-    char path[64], line[256];
-    int number = pid;
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    char line[256];
     FILE *status = fopen(path, "re");
     if (!status)
-        return pid;
+        return otherwise;
     while (fgets(line, sizeof(line), status))
-        if (!strncmp(line, "NStgid:", 7))
-            number = atoi(strrchr(line, '\t') + 1);
+        if (!strncmp(line, key, strlen(key)) && strrchr(line, '\t'))
+            otherwise = atoi(strrchr(line, '\t') + 1);
     fclose(status);
-    return number;
+    return otherwise;
+}
+
+/* The process's, as it writes it into its records. */
+static uint32_t own_number(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    return own_number_in(path, "NStgid:", pid);
+}
+
+int tasks_thread(pid_t pid, int own)
+{
+    char path[64], status[sizeof(path) + 280];
+    struct dirent *entry;
+    int found = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    DIR *folder = opendir(path);
+    while (folder && !found && (entry = readdir(folder))) {
+        snprintf(status, sizeof(status), "%s/%.255s/status", path, entry->d_name);
+        if (own_number_in(status, "NSpid:", 0) == own)
+            found = atoi(entry->d_name);
+    }
+    if (folder)
+        closedir(folder);
+    return found;
 }
 
 /* A child keeps its parent's memfd beside its own: the head says whose it is. */

@@ -35,4 +35,7 @@ int tasks_read(struct tasks *tasks);
 const struct mt__record *tasks_by_tid(const struct tasks *tasks, int tid);
 const struct mt__record *tasks_by_id(const struct tasks *tasks, uint64_t id);
 
+/* The thread of a process by the number that the process itself knows it by; 0: there is none. */
+int tasks_thread(pid_t pid, int own);
+
 #endif

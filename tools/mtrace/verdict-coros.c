@@ -65,9 +65,7 @@ static void judge_run(struct model *model, const struct model_coro *coro)
 static void judge_overdue(struct model *model, const struct model_coro *coro, size_t count)
 {
     model_say(model, "a wake-up was lost: \"%s\" waits for %s", coro->name, *coro->what ? coro->what : "a word");
-    if (*coro->place)
-        model_say(model, " at %s", coro->place);
-    model_say(model, ", which has happened");
+    model_say(model, "%s%s, which has happened", code_at(coro->place), code_text(coro->place));
     if (count > 1)
         model_say(model, "; there are %zu more such", count - 1);
 }
@@ -80,26 +78,48 @@ static size_t living(const struct model *model)
     return count;
 }
 
+/* Each descriptor is another one, and sleeps end by themselves. */
+static bool waits_alike(const struct model_coro *a, const struct model_coro *b)
+{
+    if (b->root || !*b->what || a->reason != b->reason || a->reason == MT_WAIT_SLEEP)
+        return !b->root && *b->what && a->reason == b->reason;
+    if (a->reason == MT_WAIT_IO)
+        return !strcmp(a->call, b->call) && !strcmp(a->place, b->place);
+    return !strcmp(a->what, b->what);
+}
+
+static void say_most(struct model *model, const struct model_coro *coro, size_t most)
+{
+    const char *s = most == 1 ? "s" : "";
+    if (coro->reason == MT_WAIT_SLEEP)
+        model_say(model, "; %zu sleep%s", most, s);
+    else if (coro->reason != MT_WAIT_IO)
+        model_say(model, "; %zu wait%s for %s", most, s, coro->what);
+    else if (*coro->call)
+        model_say(model, "; %zu wait%s in %s%s%s", most, s, coro->call, code_at(coro->place), code_text(coro->place));
+    else
+        model_say(model, "; %zu wait%s for %s%s%s", most, s, most == 1 ? coro->what : "descriptors",
+                  code_at(coro->place), code_text(coro->place));
+}
+
 /* What most of them wait for at the end. */
 static void say_waits(struct model *model)
 {
-    const char *what = NULL;
+    const struct model_coro *what = NULL;
     size_t most = 0;
-    for (size_t i = 0; i < model->coro_count; i++) {
+    for (size_t i = 0; i < model->coro_count && most <= model->coro_count / 2 && i <= 2000; i++) {
         size_t same = 0;
         if (model->coros[i].root || !*model->coros[i].what)
             continue;
         for (size_t j = i; j < model->coro_count; j++)
-            same += !model->coros[j].root && !strcmp(model->coros[j].what, model->coros[i].what);
+            same += waits_alike(&model->coros[i], &model->coros[j]);
         if (same > most) {
             most = same;
-            what = model->coros[i].what;
+            what = &model->coros[i];
         }
-        if (most > model->coro_count / 2 || i > 2000)
-            break;
     }
     if (what)
-        model_say(model, "; %zu wait%s for %s", most, most == 1 ? "s" : "", what);
+        say_most(model, what, most);
 }
 
 static void judge_hubs(struct model *model)

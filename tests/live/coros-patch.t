@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Of unchanged threads that are coroutines, mtrace shows the same as of threads: by their names, and where they wait in their own code.
+. "${top_srcdir:-.}/tests/live/tap.sh"
+[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+patch=$(cd "${top_builddir:-.}" && pwd)/.libs/liblinuxmt-patch.so.0
+[ "${mt_sanitizer:-none}" = none ] || skip_all "a sanitizer has to be the first of what is preloaded"
+
+get()
+{
+    "$live/json-get" "$work/report" "$1"
+}
+
+trace_pid()
+{
+    rm -f "$work/report"
+    run "$mtrace" "$@" --json -o "$work/report" -p "$pid"
+    out=$(cat "$work/report")
+}
+
+# waits NAME WHAT CALL PLACE: what a coroutine waits for, in which call, and the function and file of that.
+waits()
+{
+    one=coroutines/name=$1
+    case $(get "$one/waits_for") in
+    $2) ;;
+    *) return 1 ;;
+    esac
+    [ "$(get "$one/call")" = "$3" ] || return 1
+    case $(get "$one/place") in
+    "$4 at coros-threads.c:"[0-9]*) ;;
+    *) return 1 ;;
+    esac
+}
+
+all_wait()
+{
+    waits holder sleep pause hold && waits wanter "lock ledger" null want && waits server "fd [0-9]*" recvfrom read_request &&
+        waits opener "a call off the hub" fopen open_fifo && waits main 'end of "*"' null main
+}
+
+no_lost()
+{
+    for one in holder wanter server opener main; do
+        [ "$(get coroutines/name=$one/lost_wakeup)" = false ] || return 1
+    done
+}
+
+is_asleep()
+{
+    trace_pid coros -d 0
+    waits napper sleep usleep nap
+}
+
+for way in uring/1 epoll/1 uring/3; do
+    LINUXMT_PATCH_HUBS=${way#*/}
+    LINUXMT_LOOP=${way%/*}
+    export LINUXMT_LOOP LINUXMT_PATCH_HUBS
+    start env LINUXMT_PATCH=all LD_PRELOAD="$patch" "$live/coros-threads" "$work/fifo"
+
+    trace_pid coros -d 0
+    [ "$status" -eq 0 ] && all_wait
+    ok $? "$way: at once, what each thread waits for, and where in its own code"
+    await is_asleep
+    ok $? "$way: also the one on whose stack its hub sleeps"
+    case $(get coroutines/name=server/stack) in
+    *'"read_request at coros-threads.c:'*'"serve at coros-threads.c:'*) true ;;
+    *) false ;;
+    esac
+    ok $? "$way: with its stack"
+
+    trace_pid coros -d 0.5
+    [ "$status" -eq 0 ] && all_wait && no_lost
+    ok $? "$way: the same in a recording, and no wake-up is said to be lost"
+    [ "$(get coroutines/name=server/switches)" = 0 ] && [ "$(get coroutines/name=napper/state)" != ended ]
+    ok $? "$way: who waits is not switched to"
+
+    trace_pid -d 0.5
+    [ "$status" -eq 0 ] && [ "$(get tasks/name=wanter/kind)" = coroutine ] && [ "$(get 'waits/what=lock ledger/tasks/0/name')" = wanter ] &&
+        [ "$(get 'waits/what=lock ledger/holders/0/name')" = holder ]
+    ok $? "$way: the default report has them by name, and who holds the lock"
+    stop
+    rm -f "$work/fifo"
+done
+plan
