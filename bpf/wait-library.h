@@ -59,7 +59,7 @@ static __always_inline __u32 kind_of_library(__u64 reason)
 SEC("usdt")
 int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 name, __u64 owner, __u64 place)
 {
-    struct wait_task *t = task_find(bpf_get_current_task_btf());
+    struct wait_task *t = recording ? task_find(bpf_get_current_task_btf()) : NULL;
     if (!t)
         return 0;
     t->hub_coro = task;
@@ -80,7 +80,7 @@ int BPF_USDT(library_wait_begin, __u64 task, __u64 reason, __u64 object, __u64 n
 SEC("usdt")
 int BPF_USDT(library_wait_end, __u64 task, __u64 reason, __u64 object, __s64 result, __u64 ns)
 {
-    struct wait_task *t = task_find(bpf_get_current_task_btf());
+    struct wait_task *t = recording ? task_find(bpf_get_current_task_btf()) : NULL;
     if (!t)
         return 0;
     if (t->is_hub) {
