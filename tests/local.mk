@@ -319,7 +319,7 @@ TREE_TESTS = %D%/fuzz.t %D%/check-layers.t %D%/headers.t %D%/install.t %D%/man-e
 TESTS += $(TREE_TESTS)
 EXTRA_DIST += $(TREE_TESTS) %D%/cross/cmocka.h %D%/model/futex.h %D%/model/channel.pml %D%/model/lock.pml %D%/model/cond.pml %D%/model/exit.pml \
 	%D%/model/barrier.pml %D%/model/robust.pml %D%/model/rwlock.pml %D%/model/sem.pml %D%/model/future.pml %D%/model/park.pml %D%/model/pool.pml %D%/model/queue.pml \
-	%D%/model/window.pml
+	%D%/model/sent.pml %D%/model/window.pml
 
 # POSIX's threads on ours: conformance programs that are built on the system's pthread.h and on the face's.
 FACE = attr.c face.h include/pthread.h include/semaphore.h posix/barrier.c posix/cancel.c posix/cond.c posix/key.c posix/mutex.c \

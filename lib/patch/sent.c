@@ -14,6 +14,8 @@
  * If he is the one that runs there, it is as if he had been summoned; else the knock is nothing, and the summons
  * stands.
  *
+ * tests/model/sent.pml checks that none is lost.
+ *
  * What has no handler of the program's takes no such way: to ignore it, or to end or stop the process, is the kernel's.
  */
 #include "patch/pthreads.h"
@@ -139,7 +141,7 @@ void mt__signals_deliver(void)
     if (!own || !own->coro)
         return;
     open = ~blocked_by(own);
-    if (!(__atomic_load_n(&own->pending, __ATOMIC_ACQUIRE) & open))
+    if (!(__atomic_load_n(&own->pending, __ATOMIC_SEQ_CST) & open))
         return;
     before = mt__signals_block();
     mt__mini_acquire(&own->guard);

@@ -148,6 +148,12 @@ for bug in 1 2 3 4 5 6 7 8; do
     expect finds park states -DBUG="$bug"
 done
 
+expect holds sent states
+expect holds sent states -DSENDERS=3
+for bug in 1 2 3 4 5 6; do
+    expect finds sent states -DBUG="$bug"
+done
+
 for shape in 1 2 3; do
     expect holds channel states -DSHAPE=$shape -DCLOSES=1
 done
