@@ -21,6 +21,7 @@
 #include "patch/pthreads.h"
 #include "patch/signals.h"
 
+#include <time.h>
 #include <unistd.h>
 
 static __thread uint8_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec"))); /* raised, by number */
@@ -168,6 +169,25 @@ int mt__signal_take(uint64_t signals, siginfo_t *info)
         *info = found;
     mt__signals_restore(before);
     return signal;
+}
+
+/* The kernel has sent it to the thread that carries the caller, where the next one would find it. */
+void mt__signal_keep_pipe(void)
+{
+    const struct timespec none = {0, 0};
+    const uint64_t pipe = mt__signal_bit(SIGPIPE);
+    struct mt__mailbox *own = mt__mailbox_here();
+    siginfo_t info;
+    uint64_t before;
+
+    if (!own || !own->coro || !(blocked_by(own) & pipe) ||
+        mt__sys(SYS_rt_sigtimedwait, &pipe, &info, &none, sizeof pipe) != SIGPIPE)
+        return;
+    before = mt__signals_block();
+    mt__mini_acquire(&own->guard);
+    mt__mailbox_keep(own, SIGPIPE, &info);
+    mt__mini_release(&own->guard);
+    mt__signals_restore(before);
 }
 
 void mt__signals_accept(uint64_t signals)

@@ -89,6 +89,9 @@ int mt__signal_is_coming(int signal); /* there is one of these */
 /* Takes one of these out of the caller's: its number, or 0. */
 int mt__signal_take(uint64_t signals, siginfo_t *info);
 
+/* The caller has written what nobody reads: a SIGPIPE that it blocks stays its own. */
+void mt__signal_keep_pipe(void);
+
 /* One of these that it is sent from now on ends the caller's wait. Those from before are there. */
 void mt__signals_accept(uint64_t signals);
 

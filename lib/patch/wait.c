@@ -3,6 +3,7 @@
  * How a patched call waits: with lib/wait, as all that waits.
  */
 #include "patch/patch.h"
+#include "patch/signals.h"
 
 #include <linuxmt/coro.h>
 
@@ -38,6 +39,8 @@ long mt__patch_end(struct mt__patch_call call, long result)
     call.coro->inside = 0;
     if (result == -ECANCELED)
         mt__pthread_cancelled();
+    if (result == -EPIPE)
+        mt__signal_keep_pipe();
     if (result < 0) {
         errno = (int)-result;
         return -1;

@@ -446,6 +446,25 @@ static void to_the_process(void)
         finish(workers[i]);
 }
 
+/* The kernel's signal for a write that nobody reads is the writer's. */
+static void *writes_in_vain(void *arg)
+{
+    sigset_t set = set_of(SIGPIPE);
+    int pair[2], got = 0;
+
+    block(SIG_BLOCK, SIGPIPE);
+    SAY(pipe(pair));
+    close(pair[0]);
+    SAY(said(write(pair[1], "x", 1) != 1));
+    usleep(1000);
+    printf("pending: %d\n", is_pending(SIGPIPE));
+    SAY(sigwait(&set, &got));
+    printf("pending: %d\n", is_pending(SIGPIPE));
+    SAY(said(write(pair[1], "x", 1) != 1)); /* it is still there when this one has ended */
+    close(pair[1]);
+    return NULL;
+}
+
 static void *kills_itself(void *arg)
 {
     pid_t id = gettid();
@@ -472,6 +491,7 @@ static void attributes(void)
     finish(thread);
     pthread_attr_destroy(&attributes);
     printf("main blocks it: %d\n", blocks(SIGUSR1));
+    finish(start(writes_in_vain, NULL));
     handle(SIGUSR2, SA_RESTART);
     finish(start(kills_itself, NULL));
 }
