@@ -19,7 +19,7 @@
  * list.
  */
 #include "base/clock.h"
-#include "patch/patch.h"
+#include "patch/signals.h"
 
 #include <linuxmt/thread.h>
 #include <pthread.h>
@@ -35,6 +35,7 @@ struct job {
     uint32_t done; /* futex word */
     int error;
     int ends_by_itself;
+    int has_broken; /* the kernel has sent SIGPIPE to the thread that ran it */
     struct job *next;
 };
 
@@ -64,6 +65,7 @@ static void work(struct job *job)
     errno = 0;
     job->fn(job->arg);
     job->error = errno;
+    job->has_broken = job->error == EPIPE && mt__signal_take_pipe(NULL);
     __atomic_store_n(&job->done, 1, __ATOMIC_RELEASE);
     mt__wake(&job->done, 1, 0);
 }
@@ -200,5 +202,7 @@ void mt__patch_off(void (*fn)(void *arg), void *arg, enum mt__name_number number
     while (!__atomic_load_n(&job.done, __ATOMIC_ACQUIRE))
         if (mt__patch_wait_word(&job.done, 0, MT__WAIT_NOCANCEL, MT_FOREVER, mt__names[number].name) == -ENOMEM)
             mt__sys(SYS_sched_yield);
+    if (job.has_broken)
+        raise(SIGPIPE);
     errno = job.error;
 }

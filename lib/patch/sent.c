@@ -171,17 +171,22 @@ int mt__signal_take(uint64_t signals, siginfo_t *info)
     return signal;
 }
 
-/* The kernel has sent it to the thread that carries the caller, where the next one would find it. */
-void mt__signal_keep_pipe(void)
+int mt__signal_take_pipe(siginfo_t *info)
 {
     const struct timespec none = {0, 0};
     const uint64_t pipe = mt__signal_bit(SIGPIPE);
+
+    return mt__sys(SYS_rt_sigtimedwait, &pipe, info, &none, sizeof pipe) == SIGPIPE;
+}
+
+/* The kernel has sent it to the thread that carries the caller, where the next one would find it. */
+void mt__signal_keep_pipe(void)
+{
     struct mt__mailbox *own = mt__mailbox_here();
     siginfo_t info;
     uint64_t before;
 
-    if (!own || !own->coro || !(blocked_by(own) & pipe) ||
-        mt__sys(SYS_rt_sigtimedwait, &pipe, &info, &none, sizeof pipe) != SIGPIPE)
+    if (!own || !own->coro || !(blocked_by(own) & mt__signal_bit(SIGPIPE)) || !mt__signal_take_pipe(&info))
         return;
     before = mt__signals_block();
     mt__mini_acquire(&own->guard);

@@ -89,6 +89,9 @@ int mt__signal_is_coming(int signal); /* there is one of these */
 /* Takes one of these out of the caller's: its number, or 0. */
 int mt__signal_take(uint64_t signals, siginfo_t *info);
 
+/* Whether a SIGPIPE was pending for this kernel thread, which it is not any more. */
+int mt__signal_take_pipe(siginfo_t *info);
+
 /* The caller has written what nobody reads: a SIGPIPE that it blocks stays its own. */
 void mt__signal_keep_pipe(void);
 

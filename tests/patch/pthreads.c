@@ -9,10 +9,21 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*part)(void);
-    } parts[] = {{"mutexes", mutexes},     {"conditions", conditions}, {"rwlocks", rwlocks}, {"others", others},
-                 {"futexes", futexes},     {"keyed", keyed},           {"threads", threads}, {"processes", processes},
-                 {"variables", variables}, {"signals", signals},       {"sent", sent},       {"crowds", crowds},
-                 {"masks", masks},         {"leave_main", leave_main}};
+    } parts[] = {{"mutexes", mutexes},
+                 {"conditions", conditions},
+                 {"rwlocks", rwlocks},
+                 {"others", others},
+                 {"futexes", futexes},
+                 {"keyed", keyed},
+                 {"threads", threads},
+                 {"processes", processes},
+                 {"variables", variables},
+                 {"signals", signals},
+                 {"sent", sent},
+                 {"crowds", crowds},
+                 {"pipes", pipes},
+                 {"masks", masks},
+                 {"leave_main", leave_main}};
 
     alarm(60);
     setvbuf(stdout, NULL, _IOLBF, 0); /* so that a crash is seen where it happens */

@@ -80,6 +80,7 @@ void variables(void);
 void signals(void);
 void sent(void);
 void crowds(void);
+void pipes(void);
 void leave_main(void);
 
 #endif
