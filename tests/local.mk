@@ -32,7 +32,7 @@ UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/u
 	%D%/unit/idle %D%/unit/io %D%/unit/io-bytes %D%/unit/iter %D%/unit/latch %D%/unit/leaks %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
 	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
 	%D%/unit/manager-hostile %D%/unit/manager-kill %D%/unit/map %D%/unit/mixture %D%/unit/monitor %D%/unit/once %D%/unit/parked %D%/unit/pilock %D%/unit/place \
-	%D%/unit/pool %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
+	%D%/unit/pool %D%/unit/pool-quiet %D%/unit/process %D%/unit/process-end %D%/unit/process-failure %D%/unit/process-options \
 	%D%/unit/procpool %D%/unit/procpool-kill %D%/unit/procpool-ledger %D%/unit/procpool-spawn %D%/unit/promise %D%/unit/queue \
 	%D%/unit/queue-attach %D%/unit/queue-hostile %D%/unit/queue-kill %D%/unit/queue-lost %D%/unit/queue-view \
 	%D%/unit/receive-all %D%/unit/record %D%/unit/rlock %D%/unit/robust %D%/unit/robust-cond %D%/unit/rwlock %D%/unit/sandbox \
@@ -207,6 +207,11 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_procpool_spawn_SOURCES = %D%/unit/procpool-spawn.c %D%/unit/procpool-unit.h %D%/unit/unit.h
 %C%_unit_procpool_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_procpool_spawn_LDADD = $(UNIT_LIBS)
+# with a count of wakes
+%C%_unit_pool_quiet_SOURCES = %D%/unit/pool-quiet.c %D%/unit/pool-unit.h %D%/unit/unit.h
+%C%_unit_pool_quiet_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_pool_quiet_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mt__wake
+%C%_unit_pool_quiet_LDADD = $(UNIT_LIBS)
 %C%_unit_pool_SOURCES = %D%/unit/pool.c %D%/unit/pool-unit.h %D%/unit/unit.h
 %C%_unit_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_pool_LDADD = $(UNIT_LIBS)
