@@ -67,7 +67,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_conn_LDADD = $(UNIT_LIBS)
 # with a count around each wait
-%C%_unit_cancel_SOURCES = %D%/unit/cancel.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_cancel_SOURCES = %D%/unit/cancel.c %D%/unit/cancel-session.c %D%/unit/cancel-session.h %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_cancel_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_cancel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mt__wait_begin -Wl,--wrap=mt__wait_end
 %C%_unit_cancel_LDADD = $(UNIT_LIBS)
