@@ -27,7 +27,7 @@ EXTRA_DIST += $(LONG_TESTS)
 # unit: no privilege, CMocka. tests/unit/NOUN.c
 if WITH_TESTS
 UNIT_TESTS = %D%/unit/armed %D%/unit/banker %D%/unit/barrier %D%/unit/bulk %D%/unit/cancel %D%/unit/channel %D%/unit/clock %D%/unit/cond \
-	%D%/unit/conn %D%/unit/coro %D%/unit/coro-alone %D%/unit/coro-fork %D%/unit/coropool %D%/unit/coropool-end %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
+	%D%/unit/conn %D%/unit/coro %D%/unit/coro-alone %D%/unit/coro-fork %D%/unit/coro-kill %D%/unit/coropool %D%/unit/coropool-end %D%/unit/deadlock %D%/unit/errors %D%/unit/event \
 	%D%/unit/exit-wake %D%/unit/full-ring %D%/unit/future %D%/unit/generator %D%/unit/greenlet %D%/unit/group %D%/unit/hub %D%/unit/hub-locks %D%/unit/hubtimers \
 	%D%/unit/idle %D%/unit/io %D%/unit/io-bytes %D%/unit/iter %D%/unit/latch %D%/unit/leaks %D%/unit/listener %D%/unit/local %D%/unit/lock %D%/unit/lock-quiet %D%/unit/lockorder \
 	%D%/unit/managed %D%/unit/managed-dict %D%/unit/managed-monitor %D%/unit/manager \
@@ -86,7 +86,10 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 %C%_unit_coro_fork_SOURCES = %D%/unit/coro-fork.c %D%/unit/coro-child.h %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_coro_fork_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coro_fork_LDADD = $(UNIT_LIBS)
-%C%_unit_coro_SOURCES = %D%/unit/coro.c %D%/unit/unit.h
+%C%_unit_coro_kill_SOURCES = %D%/unit/coro-kill.c %D%/unit/hub.h %D%/unit/unit.h
+%C%_unit_coro_kill_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_unit_coro_kill_LDADD = $(UNIT_LIBS)
+%C%_unit_coro_SOURCES = %D%/unit/coro.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_coro_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_coro_LDADD = $(UNIT_LIBS) -lm
 %C%_unit_deadlock_SOURCES = %D%/unit/deadlock.c %D%/unit/unit.h

@@ -7,7 +7,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 programs=()
-for name in armed unmapped coro coro-alone coro-fork coropool coropool-end exit-wake full-ring hub hub-locks io io-bytes bulk cancel channel group idle leaks mixture monitor parked promise receive-all timeout; do
+for name in armed unmapped coro coro-alone coro-fork coro-kill coropool coropool-end exit-wake full-ring hub hub-locks io io-bytes bulk cancel channel group idle leaks mixture monitor parked promise receive-all timeout; do
     [[ -x $top_builddir/tests/unit/$name ]] && programs+=("$top_builddir/tests/unit/$name")
 done
 if [[ ${#programs[@]} -eq 0 ]]; then

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Coroutines by themselves: turns, ends, kills, times, what a switch keeps. tests/loops.t runs this on each loop.
+ * Coroutines by themselves: turns, ends, times, what a switch keeps. tests/loops.t runs this on each loop.
  */
-#include "unit.h"
+#include "hub.h"
 #include "base/sys.h"
 
 #include <fenv.h>
 
 static char trace[256];
-
-static struct mt_task *go(mt_fn *fn, void *arg)
-{
-    struct mt_task *task = mt_coro_spawn(fn, arg, NULL);
-
-    assert_non_null(task);
-    return task;
-}
 
 /* -- Turns -------------------------------------------------------------------------------------------------------- */
 
@@ -34,9 +26,9 @@ static void they_take_turns(void **state)
     struct mt_task *tasks[3];
 
     trace[0] = 0;
-    tasks[0] = go(tell_twice, "a");
-    tasks[1] = go(tell_twice, "b");
-    tasks[2] = go(tell_twice, "c");
+    tasks[0] = spawn_coro(tell_twice, "a");
+    tasks[1] = spawn_coro(tell_twice, "b");
+    tasks[2] = spawn_coro(tell_twice, "c");
     assert_string_equal(trace, ""); /* nobody runs before somebody waits */
     assert_int_equal(mt_joinall(tasks, 3, MT_FOREVER), 0);
     assert_string_equal(trace, "abcabc");
@@ -66,7 +58,7 @@ static void sleepers_wake_in_order_of_time(void **state)
 
     trace[0] = 0;
     for (int i = 0; i < 4; i++)
-        tasks[i] = go(sleep_and_tell, &sleepers[i]);
+        tasks[i] = spawn_coro(sleep_and_tell, &sleepers[i]);
     for (int i = 0; i < 4; i++)
         assert_int_equal(finish(tasks[i]), 0);
     assert_string_equal(trace, "abcd");
@@ -112,7 +104,7 @@ static void outcome_and_message_come_back(void **state)
     assert_string_equal(mt_task_message(task), "disk seven is gone");
     assert_int_equal(mt_task_kill(task), -ESRCH);
     mt_task_release(task);
-    task = go(fail_with_words, "x");
+    task = spawn_coro(fail_with_words, "x");
     assert_memory_equal(mt_task_name(task), "coroutine-", 10);
     assert_int_equal(finish(task), -EIO);
 }
@@ -128,7 +120,7 @@ static void current_is_the_one_that_runs(void **state)
 {
     struct mt_task *task, *main_task = mt_task_current();
 
-    task = go(know_yourself, &task);
+    task = spawn_coro(know_yourself, &task);
     assert_int_equal(finish(task), 0);
     assert_ptr_equal(mt_task_current(), main_task);
 }
@@ -143,18 +135,18 @@ static int join_other(void *arg)
 static void joins(void **state)
 {
     struct sleeper sleeper = {20, "s"};
-    struct mt_task *slow = go(sleep_and_tell, &sleeper), *joiners[3], *thread, *self;
+    struct mt_task *slow = spawn_coro(sleep_and_tell, &sleeper), *joiners[3], *thread, *self;
 
     assert_int_equal(mt_task_join(slow, MT_NOWAIT), -EBUSY);
     assert_int_equal(mt_task_join(slow, mt_after(MT_MS(1))), -ETIMEDOUT);
     for (int i = 0; i < 3; i++)
-        joiners[i] = go(join_other, &slow);
+        joiners[i] = spawn_coro(join_other, &slow);
     thread = spawn(join_other, &slow);
     for (int i = 0; i < 3; i++)
         assert_int_equal(finish(joiners[i]), 0);
     assert_int_equal(finish(thread), 0);
     assert_int_equal(finish(slow), 0);
-    self = go(join_other, &self);
+    self = spawn_coro(join_other, &self);
     assert_int_equal(finish(self), -EDEADLK);
 }
 
@@ -166,171 +158,10 @@ static int nothing(void *arg)
 static void a_handle_may_go_at_any_time(void **state)
 {
     for (int i = 0; i < (SANITIZER ? 50 : 1000); i++)
-        mt_task_detach(go(nothing, NULL));
+        mt_task_detach(spawn_coro(nothing, NULL));
     assert_int_equal(mt_sleep(MT_MS(1)), 0);
     for (int i = 0; i < (SANITIZER ? 50 : 1000); i++)
-        assert_int_equal(finish(go(nothing, NULL)), 0);
-}
-
-/* -- Kills -------------------------------------------------------------------------------------------------------- */
-
-static int sleep_long(void *arg)
-{
-    int result = mt_sleep(MT_SEC(1000)), again = mt_sleep(MT_SEC(1000));
-
-    return result == -ECANCELED && again == -ECANCELED ? -ECANCELED : -EIO;
-}
-
-static void a_killed_sleeper_comes_back(void **state)
-{
-    struct mt_task *task = go(sleep_long, NULL);
-
-    mt_coro_yield();
-    assert_int_equal(mt_task_state(task), MT_WAITING);
-    assert_int_equal(mt_task_kill(task), 0);
-    assert_int_equal(finish(task), -ECANCELED);
-}
-
-static int has_run;
-
-static int run(void *arg)
-{
-    has_run = 1;
-    return 0;
-}
-
-static void killed_before_it_began_it_never_runs(void **state)
-{
-    struct mt_task *task = go(run, NULL);
-
-    has_run = 0;
-    assert_int_equal(mt_task_kill(task), 0);
-    assert_int_equal(finish(task), -ECANCELED);
-    assert_int_equal(has_run, 0);
-}
-
-static int kill_other(void *arg)
-{
-    usleep(10000);
-    return mt_task_kill(arg);
-}
-
-static void another_thread_kills(void **state)
-{
-    for (int i = 0; i < 20; i++) {
-        struct mt_task *victim = go(sleep_long, NULL), *killer = spawn(kill_other, victim);
-        assert_int_equal(finish(victim), -ECANCELED);
-        assert_int_equal(finish(killer), 0);
-    }
-}
-
-static int thread_with_a_hub(void *arg)
-{
-    struct mt_task *task = mt_coro_spawn(sleep_long, NULL, NULL);
-    int result = task ? mt_task_join(task, MT_FOREVER) : -errno;
-
-    if (task)
-        mt_task_detach(task); /* it still runs: the thread's end ends it */
-    return result;
-}
-
-static void a_thread_is_killed_in_its_hub(void **state)
-{
-    struct mt_task *thread = spawn(thread_with_a_hub, NULL);
-
-    until_waiting(thread, MT_WAIT_JOIN);
-    usleep(2000);
-    assert_int_equal(mt_task_kill(thread), 0);
-    assert_int_equal(finish(thread), -ECANCELED);
-}
-
-static int yield_thrice(void *arg)
-{
-    for (int i = 0; i < 3; i++)
-        mt_coro_yield();
-    return 0;
-}
-
-static int hear_of_it_at_the_end(void *arg)
-{
-    struct mt_task *task = mt_coro_spawn(yield_thrice, NULL, NULL);
-    int result = task ? mt_sleep(MT_MS(2)) : -errno; /* the hub sleeps, and its thread's kills are told to it */
-
-    if (task)
-        mt_task_release(task);
-    while (!result && !mt_task_killed())
-        usleep(500);
-    usleep(2000);
-    return result;
-}
-
-/* Who is told by letter of the kill, where the loop is not told by the kernel, has ended before that is read. */
-static void a_thread_is_killed_outside_its_hub(void **state)
-{
-    for (int i = 0; i < 5; i++) {
-        struct mt_task *thread = spawn(hear_of_it_at_the_end, NULL);
-        usleep(4000);
-        assert_int_equal(mt_task_kill(thread), 0);
-        assert_int_equal(mt_task_join(thread, mt_after(MT_SEC(60))), 0);
-        mt_task_release(thread);
-    }
-}
-
-static int cleaned;
-
-static int clean_up(void *arg)
-{
-    int result = mt_sleep(MT_SEC(1000));
-
-    cleaned++;
-    return result;
-}
-
-static int leave_some(void *arg)
-{
-    for (int i = 0; i < 10; i++)
-        mt_task_detach(mt_coro_spawn(clean_up, NULL, NULL));
-    return mt_sleep(MT_MS(1));
-}
-
-static mt_failure_fn *told;
-
-static void keep_quiet(struct mt_task *task, int outcome, const char *message) {}
-
-static void the_end_of_a_thread_ends_its_coroutines(void **state)
-{
-    told = mt_failure_hook(keep_quiet);
-    cleaned = 0;
-    assert_int_equal(finish(spawn(leave_some, NULL)), 0);
-    assert_int_equal(cleaned, 10);
-    mt_failure_hook(told);
-}
-
-static int spawn_one_more(void *arg)
-{
-    int result = mt_sleep(MT_SEC(1000));
-
-    mt_task_detach(mt_coro_spawn(clean_up, NULL, NULL));
-    return result;
-}
-
-static int leave_one_that_spawns(void *arg)
-{
-    mt_task_detach(mt_coro_spawn(spawn_one_more, NULL, NULL));
-    return mt_sleep(MT_MS(1));
-}
-
-static void the_end_of_a_thread_ends_what_they_spawn_then(void **state)
-{
-    struct mt_task *thread;
-
-    told = mt_failure_hook(keep_quiet);
-    cleaned = 0;
-    thread = spawn(leave_one_that_spawns, NULL);
-    assert_int_equal(mt_task_join(thread, mt_after(MT_SEC(60))), 0);
-    assert_int_equal(finish(thread), 0);
-    assert_true(cleaned == 0 || cleaned == 1); /* it may not have begun */
-    mt_failure_hook(told);
+        assert_int_equal(finish(spawn_coro(nothing, NULL)), 0);
 }
 
 /* -- What a switch keeps ------------------------------------------------------------------------------------------ */
@@ -361,8 +192,9 @@ static int keep_rounding(void *arg)
 
 static void a_switch_keeps_errno_and_rounding(void **state)
 {
-    struct mt_task *tasks[] = {go(keep_errno, (void *)3), go(keep_errno, (void *)4),
-                               go(keep_rounding, (void *)FE_UPWARD), go(keep_rounding, (void *)FE_DOWNWARD)};
+    struct mt_task *tasks[] = {spawn_coro(keep_errno, (void *)3), spawn_coro(keep_errno, (void *)4),
+                               spawn_coro(keep_rounding, (void *)FE_UPWARD),
+                               spawn_coro(keep_rounding, (void *)FE_DOWNWARD)};
 
     errno = 9;
     for (int i = 0; i < 4; i++)
@@ -422,11 +254,16 @@ static void many_sleepers(void **state)
     int count = 0;
 
     for (int i = 0; i < COUNT; i++)
-        tasks[i] = go(wait_and_count, &count);
+        tasks[i] = spawn_coro(wait_and_count, &count);
     assert_int_equal(mt_joinall(tasks, COUNT, mt_after(MT_SEC(60))), 0);
     assert_int_equal(count, COUNT);
     for (int i = 0; i < COUNT; i++)
         mt_task_release(tasks[i]);
+}
+
+static int sleep_long(void *arg)
+{
+    return mt_sleep(MT_SEC(1000));
 }
 
 static void the_hub_can_be_printed(void **state)
@@ -459,13 +296,6 @@ int main(void)
         cmocka_unit_test(current_is_the_one_that_runs),
         cmocka_unit_test(joins),
         cmocka_unit_test(a_handle_may_go_at_any_time),
-        cmocka_unit_test(a_killed_sleeper_comes_back),
-        cmocka_unit_test(killed_before_it_began_it_never_runs),
-        cmocka_unit_test(another_thread_kills),
-        cmocka_unit_test(a_thread_is_killed_in_its_hub),
-        cmocka_unit_test(a_thread_is_killed_outside_its_hub),
-        cmocka_unit_test(the_end_of_a_thread_ends_its_coroutines),
-        cmocka_unit_test(the_end_of_a_thread_ends_what_they_spawn_then),
         cmocka_unit_test(a_switch_keeps_errno_and_rounding),
         cmocka_unit_test(calls_that_fail),
         cmocka_unit_test(many_sleepers),
