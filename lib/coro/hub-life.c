@@ -40,7 +40,8 @@ static void forked(void)
         hub->living->next_living = NULL;
     }
     hub->living_count = hub->living != NULL;
-    memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
+    if (hub->table.size)
+        memset(hub->table.buckets, 0, hub->table.size * sizeof *hub->table.buckets);
     hub->table.count = hub->table.shared = 0;
     hub->new_links = hub->aged_links = NULL;
     mt__arms_forget(hub);
