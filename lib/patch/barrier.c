@@ -170,7 +170,8 @@ MT__PATCHED int pthread_spin_lock(pthread_spinlock_t *spin)
 
     if (!mt__patched(LOCK))
         return mt__libc(pthread_spin_lock)(spin);
-    while (pthread_spin_trylock(spin)) {
+    mt__patch_look_seldom();
+    while (mt__libc(pthread_spin_trylock)(spin)) {
         if (yields++ >= YIELDS) {
             mt__lock_poll(&tries, MT_FOREVER);
             continue;
@@ -180,4 +181,11 @@ MT__PATCHED int pthread_spin_lock(pthread_spinlock_t *spin)
         mt__patch_end(call, 0);
     }
     return 0;
+}
+
+MT__PATCHED int pthread_spin_trylock(pthread_spinlock_t *spin)
+{
+    if (mt__patched(LOCK))
+        mt__patch_look_seldom();
+    return mt__libc(pthread_spin_trylock)(spin);
 }

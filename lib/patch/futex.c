@@ -102,11 +102,17 @@ MT__PATCHED long mt__syscall(long number, long a, long b, long c, long d, long e
 
     if (number != SYS_futex && mt__pthread_is_on() && mt__id_call(number, &a, &b, c, &a))
         return a;
-    if (number != SYS_futex || !mt__patched(LOCK))
+    if (!mt__patched(LOCK))
         goto kernel;
+    if (number != SYS_futex) {
+        mt__patch_look();
+        goto kernel;
+    }
     futex = (struct futex){(uint32_t *)a, (int)b, (uint32_t)c, (const struct timespec *)d, (uint32_t)f};
-    if (!is_here(&futex, &deadline))
+    if (!is_here(&futex, &deadline)) {
+        mt__patch_look_seldom();
         goto kernel;
+    }
     call = mt__patch_enter();
     return mt__patch_end(call, wait_in_hub(&futex, deadline));
 kernel:

@@ -108,6 +108,7 @@ static int lock_until(pthread_mutex_t *mutex, clockid_t clock, const struct time
 
     if (result >= 0)
         return result;
+    mt__patch_look_seldom();
     if (!try_word(mutex)) {
         if (time && (result = mt__lock_deadline(clock, time, &deadline)))
             return result;
@@ -125,6 +126,7 @@ static int lock_by_tries(pthread_mutex_t *mutex, clockid_t clock, const struct t
     int result;
 
     mt__patch_pass(pthread_mutex_lock);
+    mt__patch_look_seldom();
     if ((kind_of(mutex) & TYPE) == PTHREAD_MUTEX_RECURSIVE_NP)
         return time ? mt__libc(pthread_mutex_clocklock)(mutex, clock, time) : mt__libc(pthread_mutex_lock)(mutex);
     while ((result = mt__libc(pthread_mutex_trylock)(mutex)) == EBUSY) {
@@ -152,6 +154,7 @@ static int try_lock(pthread_mutex_t *mutex)
 
     if (result >= 0)
         return result;
+    mt__patch_look_seldom();
     return try_word(mutex) ? taken(mutex, kind) : EBUSY;
 }
 
@@ -186,7 +189,12 @@ MT__PATCHED int pthread_mutex_lock(pthread_mutex_t *mutex)
 
 MT__PATCHED int pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-    return mt__patched(LOCK) && is_ours(mutex) ? try_lock(mutex) : mt__libc(pthread_mutex_trylock)(mutex);
+    if (!mt__patched(LOCK))
+        return mt__libc(pthread_mutex_trylock)(mutex);
+    if (is_ours(mutex))
+        return try_lock(mutex);
+    mt__patch_look_seldom();
+    return mt__libc(pthread_mutex_trylock)(mutex);
 }
 
 MT__PATCHED int pthread_mutex_unlock(pthread_mutex_t *mutex)

@@ -152,6 +152,10 @@ static inline struct mt__patch_call mt__patch_begin_fair(void)
 /* Before one that only looks, and goes to libc. */
 void mt__patch_look(void);
 
+/* The same for what costs less than a system call (locks, which have to be quick), or is called in handlers of signals
+ * (waitpid, with WNOHANG): lets others go only after very many calls. Not with a lock that it has taken. */
+void mt__patch_look_seldom(void);
+
 /* libc's way to return: -1 and errno, or the result with errno as it was. */
 long mt__patch_end(struct mt__patch_call call, long result);
 

@@ -98,9 +98,19 @@ static pid_t wait_for(enum mt__name_number number, pid_t pid, int *status, int o
     return (pid_t)mt__patch_end(call, wait_in_hub(number, pid, status, options, usage));
 }
 
+/* Or not the hub's. */
+static int is_at_once(int options)
+{
+    if (!mt__patched(PROCESS))
+        return 1;
+    if (options & WNOHANG)
+        mt__patch_look_seldom();
+    return options & (WNOHANG | __WNOTHREAD);
+}
+
 MT__PATCHED pid_t waitpid(pid_t pid, int *status, int options)
 {
-    if (!mt__patched(PROCESS) || options & (WNOHANG | __WNOTHREAD))
+    if (is_at_once(options))
         return mt__libc(waitpid)(pid, status, options);
     return wait_for(MT__N_waitpid, pid, status, options, NULL);
 }
@@ -122,14 +132,14 @@ MT__PATCHED pid_t __wait(int *status)
 
 MT__PATCHED pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
 {
-    if (!mt__patched(PROCESS) || options & (WNOHANG | __WNOTHREAD))
+    if (is_at_once(options))
         return mt__libc(wait4)(pid, status, options, usage);
     return wait_for(MT__N_wait4, pid, status, options, usage);
 }
 
 MT__PATCHED pid_t wait3(int *status, int options, struct rusage *usage)
 {
-    if (!mt__patched(PROCESS) || options & (WNOHANG | __WNOTHREAD))
+    if (is_at_once(options))
         return mt__libc(wait3)(status, options, usage);
     return wait_for(MT__N_wait3, -1, status, options, usage);
 }
@@ -172,8 +182,7 @@ MT__PATCHED int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
     struct mt__patch_call call;
 
-    if (!mt__patched(PROCESS) || options & (WNOHANG | __WNOTHREAD) ||
-        ((int)type == 3 && mt__fd_is_nonblocking((int)id)))
+    if (is_at_once(options) || ((int)type == 3 && mt__fd_is_nonblocking((int)id)))
         return mt__libc(waitid)(type, id, info, options);
     call = mt__patch_begin();
     return (int)mt__patch_end(call, waitid_in_hub(type, id, info, options));

@@ -27,7 +27,7 @@ static int try(pthread_rwlock_t *lock, int kind)
     int result;
 
     if (kind == READS)
-        return pthread_rwlock_tryrdlock(lock);
+        return mt__libc(pthread_rwlock_tryrdlock)(lock);
     result = mt__libc(pthread_rwlock_trywrlock)(lock);
     if (!result)
         __atomic_store_n(&lock->__data.__cur_writer, (int)mt__lock_id(), __ATOMIC_RELAXED);
@@ -116,6 +116,7 @@ static int acquire(pthread_rwlock_t *lock, int kind, clockid_t clock, const stru
         return result;
     if (is_mine(lock))
         return EDEADLK;
+    mt__patch_look_seldom();
     result = try(lock, kind);
     if (result != EBUSY)
         return result;
@@ -134,9 +135,19 @@ MT__PATCHED int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
     return mt__patched(LOCK) ? acquire(lock, WRITES, 0, NULL) : mt__libc(pthread_rwlock_wrlock)(lock);
 }
 
+MT__PATCHED int pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
+{
+    if (mt__patched(LOCK))
+        mt__patch_look_seldom();
+    return mt__libc(pthread_rwlock_tryrdlock)(lock);
+}
+
 MT__PATCHED int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
 {
-    return mt__patched(LOCK) ? try(lock, WRITES) : mt__libc(pthread_rwlock_trywrlock)(lock);
+    if (!mt__patched(LOCK))
+        return mt__libc(pthread_rwlock_trywrlock)(lock);
+    mt__patch_look_seldom();
+    return try(lock, WRITES);
 }
 
 MT__PATCHED int pthread_rwlock_timedrdlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict time)
@@ -179,6 +190,7 @@ MT__PATCHED int pthread_rwlock_unlock(pthread_rwlock_t *lock)
 
 int __pthread_rwlock_rdlock(pthread_rwlock_t *lock);
 int __pthread_rwlock_wrlock(pthread_rwlock_t *lock);
+int __pthread_rwlock_tryrdlock(pthread_rwlock_t *lock);
 int __pthread_rwlock_trywrlock(pthread_rwlock_t *lock);
 int __pthread_rwlock_unlock(pthread_rwlock_t *lock);
 
@@ -190,6 +202,11 @@ MT__PATCHED int __pthread_rwlock_rdlock(pthread_rwlock_t *lock)
 MT__PATCHED int __pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 {
     return pthread_rwlock_wrlock(lock);
+}
+
+MT__PATCHED int __pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
+{
+    return pthread_rwlock_tryrdlock(lock);
 }
 
 MT__PATCHED int __pthread_rwlock_trywrlock(pthread_rwlock_t *lock)

@@ -8,6 +8,7 @@
 #include <linuxmt/coro.h>
 
 #define AT_ONCE 16 /* calls that need no wait before others run, as in coro/io.c */
+#define SELDOM  1024
 #define ALWAYS  (MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS)
 
 void mt__patch_be_fair(void)
@@ -31,6 +32,26 @@ void mt__patch_look(void)
     struct mt__patch_call call = mt__patch_enter();
 
     mt__patch_be_fair();
+    mt__patch_end(call, 0);
+}
+
+void mt__patch_look_seldom(void)
+{
+    static __thread struct {
+        uint64_t switches; /* the hub's */
+        unsigned in_a_row; /* calls since then */
+    } calls __attribute__((tls_model("initial-exec")));
+    struct mt__patch_call call;
+
+    if (calls.switches != mt__hub->switches) {
+        calls.switches = mt__hub->switches;
+        calls.in_a_row = 0;
+    }
+    if (++calls.in_a_row < SELDOM)
+        return;
+    calls.in_a_row = 0;
+    call = mt__patch_enter();
+    mt_coro_yield();
     mt__patch_end(call, 0);
 }
 

@@ -18,6 +18,7 @@ int main(int argc, char **argv)
                  {"threads", threads},
                  {"processes", processes},
                  {"variables", variables},
+                 {"polls", polls},
                  {"signals", signals},
                  {"sent", sent},
                  {"crowds", crowds},

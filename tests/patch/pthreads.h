@@ -71,6 +71,7 @@ void mutexes(void);
 void conditions(void);
 void rwlocks(void);
 void others(void);
+void polls(void);
 void futexes(void);
 void keyed(void);
 void masks(void);
