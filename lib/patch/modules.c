@@ -96,6 +96,15 @@ static int is_allocator(const struct dl_phdr_info *info)
     return find_symbols(info, &symbols) && defines(&symbols, "malloc");
 }
 
+/* liblinuxmt, by itself or in the program. */
+static int is_this_project(const struct dl_phdr_info *info)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_TLS)
+            return has(info->dlpi_tls_data, info->dlpi_phdr[i].p_memsz, &mt__hub);
+    return 0;
+}
+
 static int may_be_static(const struct dl_phdr_info *info)
 {
     for (int i = 0; i < info->dlpi_phnum; i++)
@@ -186,6 +195,7 @@ static const char *const runtimes[] = {
     "GC_init",                   /* the collector of Boehm, Demers and Weiser */
     "GOMP_parallel",             /* OpenMP's, GNU's */
     "__kmpc_fork_call",          /* and LLVM's */
+    "io_getevents",              /* libaio, which waits by itself */
     "urcu_memb_register_thread", /* userspace RCU: lists whose nodes are variables of threads */
     "urcu_mb_register_thread",
     "urcu_qsbr_register_thread",
@@ -236,6 +246,30 @@ static int is_rust(const struct dl_phdr_info *info, const struct symbols *symbol
     return 0;
 }
 
+static int names(const struct symbols *symbols, const char *name)
+{
+    return memmem(symbols->names, symbols->names_size, name, strlen(name) + 1) != NULL;
+}
+
+/* liburing waits by itself too, but is loaded for this library: who else calls it? */
+static const char *find_ring(const struct dl_phdr_info *info, const struct symbols *symbols)
+{
+    static const char *const waits[] = {"__io_uring_get_cqe",
+                                        "io_uring_wait_cqes",
+                                        "io_uring_wait_cqe_timeout",
+                                        "io_uring_submit_and_wait",
+                                        "io_uring_submit_and_wait_timeout",
+                                        "io_uring_enter",
+                                        "io_uring_enter2"};
+
+    if (defines(symbols, *waits) || is_this_project(info))
+        return NULL;
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
+        if (names(symbols, waits[i]))
+            return "waits of liburing's";
+    return NULL;
+}
+
 /* What it has; NULL: nothing. */
 static const char *find_runtime(const struct dl_phdr_info *info)
 {
@@ -248,7 +282,9 @@ static const char *find_runtime(const struct dl_phdr_info *info)
     for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)
         if (defines(&symbols, runtimes[i]))
             return runtimes[i];
-    return is_rust(info, &symbols) ? "Rust's library" : NULL;
+    if (is_rust(info, &symbols))
+        return "Rust's library";
+    return find_ring(info, &symbols);
 }
 
 struct search {

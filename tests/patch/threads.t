@@ -96,8 +96,10 @@ kernels()
     grep -q "^linuxmt: its threads are the kernel's: .*$why" "$log" || status=1
     verdict "$status" "$name says why"
 }
-if compile runtime.so threads-runtime.c -shared -fPIC && compile mixture threads-mixture.c -ldl && compile large threads-mixture.c -DLARGE=20000; then
+if compile runtime.so threads-runtime.c -shared -fPIC && compile ring.so threads-runtime.c -shared -fPIC -DRING &&
+    compile mixture threads-mixture.c -ldl && compile large threads-mixture.c -DLARGE=20000; then
     kernels mixture 4 "runtime.so has GC_init" "$scratch/mixture" "$scratch/runtime.so"
+    kernels mixture-ring 4 "ring.so has waits of liburing's" "$scratch/mixture" "$scratch/ring.so"
     kernels large 8 "they have 20008 bytes" "$scratch/large"
 else
     verdict 1 "threads-mixture.c builds"
