@@ -3,7 +3,6 @@
  * Threads by arrangement, for a run in which they are coroutines: "coros-threads FIFO". They know nothing of the
  * library.
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

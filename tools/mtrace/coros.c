@@ -57,6 +57,8 @@ static bool add_coro(struct model *model, struct symbols *symbols, const struct 
                                 .waited = record->waited};
     coro->name = record->name[0] ? model_text(model, "%s", record->name)
                                  : model_text(model, "coroutine-%llu", (unsigned long long)record->id);
+    if (record->state == MT_RUNNING)
+        model_say_place(model, coro, symbols, tasks, record);
     if (record->state != MT_WAITING)
         return true;
     coro->since = now > (uint64_t)record->wait_since ? now - (uint64_t)record->wait_since : 0;

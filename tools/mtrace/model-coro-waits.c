@@ -92,6 +92,12 @@ void model_say_wait(struct model *model, struct model_coro *coro, struct symbols
     }
 }
 
+static const char *call_name(struct model *model, int number)
+{
+    const char *name = number <= UINT16_MAX ? model_call((uint16_t)number) : "";
+    return *name ? name : model_text(model, "system call %d", number);
+}
+
 void model_say_place(struct model *model, struct model_coro *coro, struct symbols *symbols, const struct tasks *tasks,
                      const struct mt__record *record)
 {
@@ -101,6 +107,8 @@ void model_say_place(struct model *model, struct model_coro *coro, struct symbol
     left_find(&left, tasks, record, symbols);
     if (!left.count)
         return;
+    if (coro->state == MT_RUNNING && left.call >= 0)
+        coro->call = call_name(model, left.call);
     model_set_frames(model, left.frames, left.count, &place, &coro->stack, &coro->frames);
     caller = symbols_caller(left.frames, left.count);
     if (!*coro->place && !caller->runtime)

@@ -100,6 +100,8 @@ static void print_wait(const struct report *report, const struct model_coro *cor
         if (coro->since)
             fprintf(file, " for %s", format_time(coro->since));
     }
+    if (coro->state == MT_RUNNING && *coro->call)
+        fprintf(file, "  in %s%s%s", coro->call, *coro->place ? ", " : "", code_text(coro->place));
     if (coro->overdue)
         fputs("  LOST WAKE-UP: this has happened", file);
     if (coro->state == MT_DEAD && coro->outcome)

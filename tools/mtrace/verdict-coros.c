@@ -19,12 +19,23 @@ static const struct model_hub *most_kept(const struct model *model)
     return worst;
 }
 
+/* One that a call kept is told of by that. */
+static bool is_kept_by(const struct model *model, const struct model_coro *coro)
+{
+    const struct model_hub *hub = &model->hubs[coro->hub];
+    for (size_t i = 0; i < hub->kept_count; i++)
+        if (!strcmp(hub->kept[i].coro, coro->name))
+            return true;
+    return false;
+}
+
 /* A thread's own longest run keeps the others only if there are any: it is judged by its hub's coroutines. */
 static const struct model_coro *longest_run(const struct model *model)
 {
     const struct model_coro *longest = NULL;
     for (size_t i = 0; i < model->coro_count; i++)
-        if (!model->coros[i].root && (!longest || model->coros[i].longest_run > longest->longest_run))
+        if (!model->coros[i].root && !is_kept_by(model, &model->coros[i]) &&
+            (!longest || model->coros[i].longest_run > longest->longest_run))
             longest = &model->coros[i];
     return longest;
 }
@@ -144,6 +155,13 @@ static void judge_hubs(struct model *model)
     say_waits(model);
 }
 
+static void say_run(struct model *model, const struct model_coro *coro)
+{
+    model_say(model, "; \"%s\" runs", coro->name);
+    if (*coro->call)
+        model_say(model, ", in %s%s%s", coro->call, *coro->place ? ", " : "", code_text(coro->place));
+}
+
 static void judge_snapshot(struct model *model)
 {
     size_t count = living(model);
@@ -152,7 +170,7 @@ static void judge_snapshot(struct model *model)
     say_waits(model);
     for (size_t i = 0; i < model->coro_count; i++)
         if (!model->coros[i].root && model->coros[i].state == MT_RUNNING)
-            model_say(model, "; \"%s\" runs", model->coros[i].name);
+            say_run(model, &model->coros[i]);
 }
 
 void model_judge_coros(struct model *model)
@@ -165,11 +183,17 @@ void model_judge_coros(struct model *model)
         return;
     }
     overdue = first_overdue(model, &count);
+    if (run && (run->longest_run < model->threshold || model->snapshot))
+        run = NULL;
     if (kept)
         judge_kept(model, kept);
-    else if (run && run->longest_run >= model->threshold && !model->snapshot)
+    if (kept && run)
+        model_say(model, "; and ");
+    if (run)
         judge_run(model, run);
-    else if (overdue)
+    if (kept || run)
+        return;
+    if (overdue)
         judge_overdue(model, overdue, count);
     else if (model->snapshot)
         judge_snapshot(model);
