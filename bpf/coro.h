@@ -14,6 +14,7 @@
 #define CORO_OPS      16384 /* under way */
 #define CORO_OP_KINDS 1024  /* hubs times kinds of operations */
 #define CORO_BLOCKED  1024
+#define CORO_PLACES   1024
 
 /* A task's id in its process: that of a coroutine, or of the thread itself, which takes part as one. */
 struct coro_key {
@@ -42,6 +43,7 @@ struct coro {
     __u64 began;  /* and since when */
     __u32 owner;  /* as the wait's lock recorded it */
     __u32 shows;  /* and what its own locks record, 0: not known */
+    __u64 top;    /* the upper end of its stack; 0: not known, or the thread's own */
     __u64 name_at, place_at;
     char name[WAIT_NAME_MAX];
     char wait_name[WAIT_NAME_MAX];
@@ -70,10 +72,18 @@ struct coro_wait_key {
 struct coro_wait {
     __u64 count, ns, max, unmet;
     __u32 slot;
+    __s32 stack; /* index in the array of stacks, -1: none */
+    __u32 file;  /* enum wait_reason of the descriptor, 0: not looked at */
     __u32 pad;
     __u32 buckets[WAIT_BUCKETS];
     char name[WAIT_NAME_MAX];
     char place[WAIT_PLACE_MAX];
+};
+
+/* Where coroutines stand: as deep in their stacks, below the same function, it is the same place. */
+struct coro_place_key {
+    __u64 body, place, depth;
+    __u32 tgid, reason;
 };
 
 struct coro_hub {

@@ -14,7 +14,10 @@
 
 #include "wait-blocked.h"
 #include "wait-count.h"
+#include "wait-sleep.h"
 #include <bpf/usdt.bpf.h>
+
+#define REASON_IO 18 /* enum mt_reason */
 
 __u64 recorded_at; /* since when it is recorded */
 __u32 coros_kept;
@@ -39,6 +42,13 @@ struct {
     __type(key, struct coro_wait_key);
     __type(value, struct coro_wait);
 } coro_waits SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, CORO_PLACES);
+    __type(key, struct coro_place_key);
+    __type(value, __s32);
+} coro_places SEC(".maps");
 
 /* In place of large values on the stack. */
 static const struct coro coro_none;
@@ -123,7 +133,7 @@ int BPF_USDT(library_coro_spawn, __u64 id, __u64 name, __u64 hub, __u64 body, __
 }
 
 SEC("usdt")
-int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why)
+int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why, __u64 ready, __u64 top)
 {
     struct wait_task *t = hub_here();
     if (!t)
@@ -137,6 +147,7 @@ int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why)
     c = coro_meet(t, to, CORO_READY);
     if (c) {
         coro_move(c, CORO_RUNNING, now);
+        c->top = top;
         if (from != to)
             c->switches++;
     }
@@ -235,7 +246,33 @@ static __always_inline void coro_wait_begin(struct wait_task *t, __u64 id, __u64
     }
 }
 
-static __always_inline struct coro_wait *coro_wait_of(const struct coro *c, __u64 reason, __u64 object)
+/* While it is open: it may be closed right after the wait. */
+static __always_inline __u32 reason_of_fd(__u64 fd)
+{
+    struct inode *inode = inode_of_fd(bpf_get_current_task_btf(), (__u32)fd);
+    __u16 type = inode ? BPF_CORE_READ(inode, i_mode) & MODE_TYPE : 0;
+    if (type == MODE_SOCKET)
+        return WAIT_SOCKET;
+    return type == MODE_PIPE ? WAIT_PIPE : 0;
+}
+
+/* A picture of its stack, the first one of that place; -1: none. A half of them is left for threads. */
+static __always_inline __s32 coro_picture(const struct coro *c, struct pt_regs *regs, __u64 reason)
+{
+    __u64 sp = PT_REGS_SP(regs);
+    struct coro_place_key key = {c->body, c->place_at, c->top - sp, c->key.tgid, (__u32)reason};
+    __s32 *known = bpf_map_lookup_elem(&coro_places, &key), picture;
+    if (known)
+        return *known;
+    if (stacks_used >= max_stacks / 2)
+        return -1;
+    picture = take_picture(bpf_get_current_task_btf(), regs, sp, c->key.tgid, false);
+    bpf_map_update_elem(&coro_places, &key, &picture, BPF_NOEXIST);
+    return picture;
+}
+
+static __always_inline struct coro_wait *coro_wait_of(const struct coro *c, struct pt_regs *regs, __u64 reason,
+                                                      __u64 object)
 {
     struct coro_wait_key key = {c->key.id, object, c->place_at, c->key.tgid, (__u32)reason, c->reason ? c->owner : 0,
                                 0};
@@ -249,6 +286,9 @@ static __always_inline struct coro_wait *coro_wait_of(const struct coro *c, __u6
         return NULL;
     }
     wait->slot = c->slot;
+    wait->stack = coro_picture(c, regs, reason);
+    if (reason == REASON_IO)
+        wait->file = reason_of_fd(object);
     __builtin_memcpy(wait->name, c->wait_name, sizeof wait->name);
     __builtin_memcpy(wait->place, c->wait_place, sizeof wait->place);
     return wait;
@@ -256,8 +296,8 @@ static __always_inline struct coro_wait *coro_wait_of(const struct coro *c, __u6
 
 /* The memory of names is only known to be there while it waits: it is not read again. One that began before the
  * recording counts from the recording's start. */
-static __always_inline void coro_wait_end(struct wait_task *t, __u64 id, __u64 reason, __u64 object, __s64 result,
-                                          __u64 ns)
+static __always_inline void coro_wait_end(struct wait_task *t, struct pt_regs *regs, __u64 id, __u64 reason,
+                                          __u64 object, __s64 result, __u64 ns)
 {
     struct coro *c = coro_find(t, id);
     if (!c || c->state == CORO_DEAD)
@@ -271,7 +311,7 @@ static __always_inline void coro_wait_end(struct wait_task *t, __u64 id, __u64 r
         c->wait_place[0] = 0;
         c->wait_name[0] = 0;
     }
-    struct coro_wait *wait = coro_wait_of(c, reason, object);
+    struct coro_wait *wait = coro_wait_of(c, regs, reason, object);
     c->reason = 0;
     if (!wait)
         return;

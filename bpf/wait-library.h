@@ -84,7 +84,7 @@ int BPF_USDT(library_wait_end, __u64 task, __u64 reason, __u64 object, __s64 res
     if (!t)
         return 0;
     if (t->is_hub) {
-        coro_wait_end(t, task, reason, object, result, ns);
+        coro_wait_end(t, ctx, task, reason, object, result, ns);
     } else if (t->lib_kind) {
         see_running(t);
         library_settle(t);

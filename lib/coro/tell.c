@@ -22,7 +22,7 @@ __attribute__((cold)) void mt__told_switch(const struct mt__coro *from, const st
 {
     enum why why = ended ? HAS_ENDED : from->parked ? WAITS : YIELDS;
 
-    MT__PROBE4(coro__switch, id_of(from), id_of(to), why, to->hub->ready_count);
+    MT__PROBE5(coro__switch, id_of(from), id_of(to), why, to->hub->ready_count, to->stack ? to : NULL);
 }
 
 __attribute__((cold)) void mt__told_park(const struct mt__coro *coro, const struct mt__parked *parked)

@@ -17,6 +17,12 @@
 
 /* -- Words -------------------------------------------------------------------------------------------------------- */
 
+/* A line, or a function with one; else it is the name of a call of libc's, by lib/patch. */
+static bool is_place(const char *place)
+{
+    return strpbrk(place, ":+ ") != NULL;
+}
+
 const char *model_place(struct model *model, const char *place, size_t size)
 {
     char clean[WAIT_PLACE_MAX];
@@ -86,7 +92,7 @@ void model_say_wait(struct model *model, struct model_coro *coro, struct symbols
     coro->what = model_library_wait(model, symbols, model->hubs[coro->hub].tgid, reason, object, coro->object_name);
     coro->place = model_place(model, place, WAIT_PLACE_MAX);
     coro->call = "";
-    if (!strchr(coro->place, ':')) { /* the name of a call of libc's (lib/patch) is no place */
+    if (!is_place(coro->place)) {
         coro->call = coro->place;
         coro->place = "";
     }
@@ -216,34 +222,95 @@ static int task_of(const struct model *model, const struct model_coro *coro)
     return coro->task >= 0 ? coro->task : model->hubs[coro->hub].task;
 }
 
+/* Where it waited: by the library's word for it if that is a line, else by the picture of its stack. */
+static void place_row(struct model *model, struct session *session, struct model_wait *wait, const char *place,
+                      int32_t picture)
+{
+    struct symbols_frame frames[MODEL_FRAMES];
+    size_t count = model_unwind(model, session, wait->first, picture, frames);
+    const struct symbols_frame *caller = symbols_caller(frames, count);
+    const char *found = "";
+    if (count)
+        model_set_frames(model, frames, count, &found, &wait->stack, &wait->frames);
+    wait->place = is_place(place) ? place : caller && !caller->runtime ? found : "";
+}
+
+/* "socket fd 5 (recv)", as of threads. */
+static const char *file_text(struct model *model, const struct model_wait *wait, const char *call)
+{
+    const char *before = *call ? " (" : "", *after = *call ? ")" : "";
+    if (wait->several)
+        return model_text(model, "%s, several files%s%s%s", model_reason(wait->reason), before, call, after);
+    return model_text(model, "%s fd %d%s%s%s", model_reason(wait->reason), wait->fd, before, call, after);
+}
+
+static const char *row_text(struct model *model, struct session *session, const struct model_wait *wait,
+                            const struct coro_wait_key *key, const char *call)
+{
+    struct symbols *symbols = model_symbols(model, session, wait->first);
+    const char *what;
+    if (wait->fd >= 0)
+        return file_text(model, wait, call);
+    what = model_library_wait(model, symbols, wait->tgid, key->reason, key->object, wait->name);
+    return *call ? model_text(model, "%s (%s)", what, call) : what;
+}
+
+/* Of many descriptors that are waited for in one call at one place none is worth a row of its own. */
+static void add_fd(struct model *model, struct model_wait *row, int fd, const char *call)
+{
+    if (row->fd < 0 || row->fd == fd)
+        return;
+    row->several = true;
+    row->what = file_text(model, row, call);
+    row->fd = -1;
+}
+
+static void add_to_task(struct model_task *task, const struct model_wait *wait, uint64_t count, uint64_t ns,
+                        uint64_t max)
+{
+    struct wait_sum *sum = &task->raw.reasons[wait->reason];
+    task->waiting[wait->class] += ns;
+    sum->count += count;
+    sum->ns += ns;
+    if (max > sum->max)
+        sum->max = max;
+}
+
 static bool add_row(struct model *model, struct session *session, const struct model_coro *coro,
                     const struct coro_wait_key *key, const struct coro_wait *raw, uint64_t open_ns, bool open)
 {
     int task = task_of(model, coro);
-    enum wait_reason reason = reason_of((pid_t)key->tgid, key->reason, key->object);
+    const char *place = model_place(model, raw->place, sizeof raw->place), *call = is_place(place) ? "" : place;
+    enum wait_reason reason =
+        raw->file ? (enum wait_reason)raw->file : reason_of((pid_t)key->tgid, key->reason, key->object);
+    bool nameless = key->reason == MT_WAIT_SLEEP || key->reason == MT_WAIT_IO;
     struct model_wait wait = {
         .reason = reason,
         .kind = model_kind_of_library(key->reason),
         .class = model_class_of(reason),
         .tgid = (pid_t)key->tgid,
         .first = task,
-        .object = key->reason == MT_WAIT_SLEEP || reason == WAIT_OTHER ? 0 : key->object,
+        .object = nameless ? 0 : key->object,
         .call = 0xffff,
         .fd = key->reason == MT_WAIT_IO && key->object && is_fd(key->object) ? (int)key->object : -1,
         .name = clean_name(model, raw->name, sizeof raw->name),
         .shared_at = "",
-        .place = model_place(model, raw->place, sizeof raw->place),
         .lock = -1,
         .waker = -1,
         .waker_name = "",
         .other_end = -1,
     };
     uint64_t count = raw->count + open, ns = raw->ns + open_ns, max = raw->max > open_ns ? raw->max : open_ns;
-    wait.what =
-        model_library_wait(model, model_symbols(model, session, task), wait.tgid, key->reason, key->object, wait.name);
+    place_row(model, session, &wait, open && *coro->place ? coro->place : place, raw->stack);
+    wait.what = row_text(model, session, &wait, key, call);
     struct model_wait *row = model_wait_row(model, &wait);
     if (!row)
         return false;
+    if (key->reason == MT_WAIT_IO)
+        add_fd(model, row, wait.fd, call);
+    if (*call &&
+        !row->several) /* the first that was added may have begun before the recording: of that it is not known */
+        row->what = wait.what;
     row->count += count;
     row->ns += ns;
     row->open += open;
@@ -251,14 +318,8 @@ static bool add_row(struct model *model, struct session *session, const struct m
     histogram_add(&row->times, raw->buckets, 0, max);
     if (open)
         row->times.buckets[histogram_bucket(open_ns)]++, row->times.count++;
-    if (coro->task >= 0) {
-        struct model_task *own = &model->tasks[task];
-        own->waiting[wait.class] += ns;
-        own->raw.reasons[reason].count += count;
-        own->raw.reasons[reason].ns += ns;
-        if (max > own->raw.reasons[reason].max)
-            own->raw.reasons[reason].max = max;
-    }
+    if (coro->task >= 0)
+        add_to_task(&model->tasks[task], &wait, count, ns, max);
     return (reason != WAIT_LOCK || note_owner(model, key, count, ns, max)) &&
            model_add_part(&row->parts, &row->part_count, task, count, ns);
 }
@@ -284,7 +345,7 @@ static bool add_open(struct model *model, struct session *session)
         const struct model_coro *coro = &model->coros[i];
         struct coro_wait_key key = {coro->id,     coro->object, 0, (__u32)model->hubs[coro->hub].tgid,
                                     coro->reason, coro->owner,  0};
-        struct coro_wait none = {0};
+        struct coro_wait none = {.stack = -1};
         uint64_t ns = coro->since < coro->life ? coro->since : coro->life;
         if (coro->root || coro->state != MT_WAITING || !coro->reason)
             continue;
