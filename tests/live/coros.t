@@ -149,6 +149,11 @@ ok $? "a program without coroutines"
 run "$mtrace" coros -d 0 -- true
 [ "$status" -eq 125 ] && says "needs a process, with -p PID"
 ok $? "-d 0 with a command is misuse"
+start sh -c 'echo ready; exec sleep 60'
+stop
+run "$mtrace" coros -d 0 -p "$pid"
+[ "$status" -eq 125 ] && says "there is no process $pid"
+ok $? "and so is a process that is not there"
 run "$mtrace" -d 0 -p $$
 [ "$status" -eq 125 ] && says "expected seconds"
 ok $? "and of other commands, too"

@@ -3,6 +3,7 @@
  * See coros.h. It needs no eBPF: only the right to read the processes' records.
  */
 #include "coros.h"
+#include "caps.h"
 #include "format.h"
 #include "model.h"
 #include "report.h"
@@ -121,9 +122,13 @@ static int write_report(struct model *model, const struct options *options)
 
 int coros_show(const struct options *options)
 {
-    struct model *model = calloc(1, sizeof *model);
     struct symbols *symbols[OPTIONS_MAX_PIDS] = {NULL};
+    struct model *model;
     int status = 0;
+    for (size_t i = 0; i < options->pid_count; i++)
+        if (!caps_require_process(options->pids[i]))
+            return CMD_FAILED;
+    model = calloc(1, sizeof *model);
     if (!model) {
         complain("out of memory");
         return CMD_FAILED;
