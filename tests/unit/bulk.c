@@ -74,7 +74,7 @@ static void test_iwait_in_the_order_of_the_end(void **state)
     assert_int_equal(mt_iwait_next(iwait, &task, mt_after(MT_MS(1))), -ETIMEDOUT);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(write(pipes[order[i]][1], "x", 1), 1);
-        assert_int_equal(mt_iwait_next(iwait, &task, mt_after(MT_SEC(60))), 1);
+        assert_int_equal(mt_iwait_next(iwait, &task, in_time()), 1);
         assert_ptr_equal(task, tasks[order[i]]);
         assert_int_equal(mt_task_outcome(task), 0);
     }
@@ -101,7 +101,7 @@ static void test_iwait_given_up(void **state)
     iwait = mt_iwait_new(tasks, 3);
     assert_non_null(iwait);
     mt_iwait_free(iwait);
-    assert_int_equal(mt_joinall(tasks, 3, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_joinall(tasks, 3, in_time()), 0);
     release_all(tasks, 3);
     iwait = mt_iwait_new(NULL, 0);
     assert_non_null(iwait);
@@ -116,12 +116,12 @@ static void test_joinall_some(void **state)
 
     spawn_three(tasks, 200);
     assert_int_equal(mt_joinall_some(tasks, 3, 1, mt_after(MT_MS(1))), -ETIMEDOUT);
-    assert_int_equal(mt_joinall_some(tasks, 3, 2, mt_after(MT_SEC(30))), 2);
+    assert_int_equal(mt_joinall_some(tasks, 3, 2, in_time()), 2);
     assert_true(mt_task_ready(tasks[1]));
     assert_true(mt_task_successful(tasks[1]));
     assert_true(mt_task_ready(tasks[2]));
     assert_false(mt_task_successful(tasks[0]));
-    assert_int_equal(mt_joinall_some(tasks, 3, 0, mt_after(MT_SEC(30))), 3);
+    assert_int_equal(mt_joinall_some(tasks, 3, 0, in_time()), 3);
     assert_int_equal(mt_joinall_some(tasks, 3, 1, MT_NOWAIT), 3);
     release_all(tasks, 3);
     tasks[0] = mt_task_current();
@@ -140,10 +140,10 @@ static void test_joinall_well(void **state)
     tasks[0] = spawn_kind(MT_COROUTINE, wait_for_ever, NULL);
     tasks[1] = spawn_kind(MT_THREAD, wait_for_ever, NULL);
     tasks[2] = spawn_kind(MT_COROUTINE, fail_after_ms, (void *)5);
-    assert_int_equal(mt_joinall_well(tasks, 3, &failed, mt_after(MT_SEC(30))), 1);
+    assert_int_equal(mt_joinall_well(tasks, 3, &failed, in_time()), 1);
     assert_ptr_equal(failed, tasks[2]);
     assert_true(mt_task_is_alive(tasks[0]));
-    assert_int_equal(mt_killall(tasks, 3, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_killall(tasks, 3, in_time()), 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(mt_task_outcome(tasks[i]), -ECANCELED);
     release_all(tasks, 3);
@@ -194,7 +194,7 @@ static void test_link(void **state)
         assert_int_equal(mt_task_unlink(task, hear, &taken_back), 0);
         assert_int_equal(mt_task_unlink(task, hear, &taken_back), -ESRCH);
         assert_int_equal(heard.times, 0);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(heard.times, 1); /* a join comes after the call */
         assert_ptr_equal(heard.task, task);
         assert_int_equal(heard.outcome, 0);
@@ -226,7 +226,7 @@ static void test_a_join_comes_after_the_calls(void **state)
         assert_int_equal(mt_task_link(task, hear_slowly, &heard), 0);
         while (mt_task_is_alive(task))
             mt_sleep(MT_MS(1));
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(heard.times, 1);
         mt_task_release(task);
     }
@@ -243,7 +243,7 @@ static void test_link_to_a_process_that_nobody_joins(void **state)
     struct mt_event event = MT_EVENT_INIT;
 
     assert_int_equal(mt_task_link(task, set_event, &event), 0);
-    assert_int_equal(mt_event_wait(&event, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_event_wait(&event, in_time()), 0);
     mt_task_release(task);
 }
 
@@ -271,7 +271,7 @@ static void test_many(void **state)
         tasks[i] = spawn_kind(i % 30 ? MT_COROUTINE : MT_THREAD, sleep_ms, (void *)(intptr_t)(i * 7 % 11));
     iwait = mt_iwait_new(tasks, 300);
     assert_non_null(iwait);
-    while (mt_iwait_next(iwait, &task, mt_after(MT_SEC(60))) == 1)
+    while (mt_iwait_next(iwait, &task, in_time()) == 1)
         seen++;
     assert_int_equal(seen, 300);
     mt_iwait_free(iwait);

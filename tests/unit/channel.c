@@ -108,7 +108,7 @@ static void test_close_turns_all_away(void **state)
     mt_channel_close(&channel);
     assert_true(mt_channel_is_closed(&channel));
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(mt_task_join(tasks[i], mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(tasks[i], in_time()), 0);
         assert_int_equal(mt_task_outcome(tasks[i]), -EPIPE);
         mt_task_release(tasks[i]);
     }

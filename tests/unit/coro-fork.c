@@ -13,7 +13,7 @@ static int child_has_a_hub_of_its_own(void)
     for (int i = 0; i < 10; i++)
         if (!(tasks[i] = mt_coro_spawn(nothing, NULL, NULL)))
             return 2;
-    return mt_joinall(tasks, 10, mt_after(MT_SEC(10))) ? 3 : 0;
+    return mt_joinall(tasks, 10, in_time()) ? 3 : 0;
 }
 
 static int fork_within(void *arg)

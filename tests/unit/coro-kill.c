@@ -102,7 +102,7 @@ static void a_thread_is_killed_outside_its_hub(void **state)
         struct mt_task *thread = spawn(hear_of_it_at_the_end, NULL);
         usleep(4000);
         assert_int_equal(mt_task_kill(thread), 0);
-        assert_int_equal(mt_task_join(thread, mt_after(MT_SEC(60))), 0);
+        assert_int_equal(mt_task_join(thread, in_time()), 0);
         mt_task_release(thread);
     }
 }
@@ -158,7 +158,7 @@ static void the_end_of_a_thread_ends_what_they_spawn_then(void **state)
     told = mt_failure_hook(keep_quiet);
     cleaned = 0;
     thread = spawn(leave_one_that_spawns, NULL);
-    assert_int_equal(mt_task_join(thread, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_task_join(thread, in_time()), 0);
     assert_int_equal(finish(thread), 0);
     assert_true(cleaned == 0 || cleaned == 1); /* it may not have begun */
     mt_failure_hook(told);

@@ -122,7 +122,7 @@ static void off_does_not_look(void **state)
 /* A holds a lock and joins B, which wants the lock: a circle with a join in it. */
 static int want_a(void *arg)
 {
-    int result = mt_lock_acquire(&a, mt_after(MT_SEC(20)));
+    int result = mt_lock_acquire(&a, in_time());
 
     return result ? result : mt_lock_release(&a);
 }
@@ -136,7 +136,7 @@ static void through_a_join(void **state)
     wants = spawn_named(want_a, NULL, "wants");
     until_waiting(wants, MT_WAIT_LOCK);
     usleep(20000); /* past its own look */
-    joined = mt_task_join(wants, mt_after(MT_SEC(10)));
+    joined = mt_task_join(wants, in_time());
     assert_int_equal(joined, -EDEADLK);
     assert_int_equal(reports, 1);
     assert_non_null(strstr(report, "the end of \"wants\""));

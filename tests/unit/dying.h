@@ -124,7 +124,7 @@ static void many_exclude_each_other(void **state)
 static int wait_for_it(void *arg)
 {
     struct dying *d = arg;
-    int result = NOUN(acquire)(&d->lock, mt_after(MT_SEC(60)));
+    int result = NOUN(acquire)(&d->lock, in_time());
 
     return result ? result : NOUN(release)(&d->lock);
 }
@@ -154,7 +154,7 @@ static int ends_holding(void *arg)
     if (result)
         return result;
     mt_event_set(&d->ready);
-    return mt_event_wait(&d->go, mt_after(MT_SEC(60)));
+    return mt_event_wait(&d->go, in_time());
 }
 
 static void a_thread_that_ended_holding(void **state)
@@ -176,7 +176,7 @@ static void a_thread_that_ended_holding(void **state)
 static int inherit(void *arg)
 {
     struct dying *d = arg;
-    int result = NOUN(acquire)(&d->lock, mt_after(MT_SEC(60)));
+    int result = NOUN(acquire)(&d->lock, in_time());
 
     if (result == -EOWNERDEAD && !NOUN(consistent)(&d->lock))
         d->one++;
@@ -188,7 +188,7 @@ static void those_who_wait_inherit(void **state)
     struct dying d = {0};
     struct mt_task *owner = spawn(ends_holding, &d), *heirs[3];
 
-    assert_int_equal(mt_event_wait(&d.ready, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_event_wait(&d.ready, in_time()), 0);
     for (int i = 0; i < 3; i++) {
         heirs[i] = spawn(inherit, &d);
         until_waiting(heirs[i], MT_WAIT_LOCK);
@@ -428,7 +428,7 @@ static void killed_owners(void **state)
         int victim = kills % 2, result;
         usleep(rand_r(&seed) % 300);
         kill_and_reap(workers[victim]);
-        result = NOUN(acquire)(&d->lock, mt_after(MT_SEC(60)));
+        result = NOUN(acquire)(&d->lock, in_time());
         if (result == -EOWNERDEAD) {
             inherited++;
             d->other = d->one;
@@ -444,7 +444,7 @@ static void killed_owners(void **state)
     for (int i = 0; i < 2; i++)
         kill_and_reap(workers[i]);
     print_message("# %d killed, and we inherited %d times\n", all, inherited);
-    assert_int_equal(acquire_and_mend(d, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(acquire_and_mend(d, in_time()), 0);
     assert_int_equal(NOUN(release)(&d->lock), 0);
     munmap(d, sizeof *d);
 }

@@ -185,7 +185,7 @@ static void kernel_without_memory(void **state)
     if (mt_pilock_acquire(&pilock, MT_NOWAIT) == -ENOTSUP)
         return; /* in an emulator */
     mt__sys_fail(SYS_futex, 0, ENOMEM);
-    assert_int_equal(mt_pilock_acquire(&pilock, mt_after(MT_SEC(60))), -ENOMEM);
+    assert_int_equal(mt_pilock_acquire(&pilock, in_time()), -ENOMEM);
     mt__sys_fail(-1, 0, 0);
 }
 
@@ -218,7 +218,7 @@ static int the_other_way(void *arg)
     if (result)
         return result;
     mt_event_set(&pair->ready);
-    result = mt_rlock_acquire(&pair->one, mt_after(MT_SEC(60)));
+    result = mt_rlock_acquire(&pair->one, in_time());
     mt_rlock_release(&pair->other);
     return result ? result : mt_rlock_release(&pair->one);
 }
@@ -238,7 +238,7 @@ static void recursive_locks_in_a_circle(void **state)
     assert_int_equal(mt_rlock_acquire(&pair.one, MT_FOREVER), 0);
     task = spawn(the_other_way, &pair);
     assert_int_equal(mt_event_wait(&pair.ready, MT_FOREVER), 0);
-    mine = mt_rlock_acquire(&pair.other, mt_after(MT_SEC(60)));
+    mine = mt_rlock_acquire(&pair.other, in_time());
     if (!mine)
         mt_rlock_release(&pair.other);
     assert_int_equal(mt_rlock_release(&pair.one), 0);

@@ -34,12 +34,12 @@ static void test_never_more_than_the_limit(void **state)
         struct mt_group *group = group_of(kind, 3);
         most = 0;
         for (int i = 0; i < 20; i++) {
-            struct mt_task *task = mt_group_spawn(group, work, NULL, mt_after(MT_SEC(60)));
+            struct mt_task *task = mt_group_spawn(group, work, NULL, in_time());
             assert_non_null(task);
             assert_true(mt_group_count(group) <= 3);
             mt_task_release(task);
         }
-        assert_int_equal(mt_group_join(group, mt_after(MT_SEC(60))), 0);
+        assert_int_equal(mt_group_join(group, in_time()), 0);
         assert_int_equal(mt_group_count(group), 0);
         assert_true(most <= 3);
         if (kind == MT_COROUTINE)
@@ -60,7 +60,7 @@ static void test_full(void **state)
     assert_int_equal(errno, ETIMEDOUT);
     assert_int_equal(mt_group_add(group, mt_task_current(), MT_NOWAIT), -EBUSY);
     assert_int_equal(mt_group_join(group, mt_after(MT_MS(3))), -ETIMEDOUT);
-    assert_int_equal(mt_group_kill(group, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_group_kill(group, in_time()), 0);
     assert_int_equal(mt_task_outcome(task), -ECANCELED);
     mt_task_release(task);
     mt_group_free(group);
@@ -84,13 +84,13 @@ static void test_add_and_discard(void **state)
     assert_int_equal(mt_group_discard(group, tasks[1]), 0);
     assert_int_equal(mt_group_discard(group, tasks[1]), -ESRCH);
     assert_int_equal(mt_group_count(group), 2);
-    assert_int_equal(mt_group_kill(group, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_group_kill(group, in_time()), 0);
     assert_false(mt_task_is_alive(tasks[0]));
     assert_true(mt_task_is_alive(tasks[1]));
     assert_false(mt_task_is_alive(tasks[2]));
     assert_int_equal(mt_group_add(group, tasks[0], MT_NOWAIT), 0); /* it has ended: it does not stay */
     assert_int_equal(mt_group_count(group), 0);
-    assert_int_equal(mt_killall(&tasks[1], 1, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_killall(&tasks[1], 1, in_time()), 0);
     for (int i = 0; i < 3; i++) {
         (void)mt_task_outcome(tasks[i]);
         mt_task_release(tasks[i]);
@@ -122,7 +122,7 @@ static void test_kill_reaches_those_that_come_meanwhile(void **state)
     assert_int_equal(finish(task), 0);
     task = mt_group_spawn(group, spawn_more, group, MT_NOWAIT);
     assert_int_equal(mt_sleep(MT_MS(2)), 0);
-    assert_int_equal(mt_group_kill(group, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_group_kill(group, in_time()), 0);
     assert_int_equal(finish(task), 0);
     mt_group_free(group);
     mt_group_free(NULL);
@@ -226,7 +226,7 @@ static void test_a_killed_owner_leaves_none_behind(void **state)
 
     cleaned = 0;
     assert_int_equal(mt_sleep(MT_MS(2)), 0);
-    assert_int_equal(mt_killall(&task, 1, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_killall(&task, 1, in_time()), 0);
     assert_int_equal(mt_task_outcome(task), -ECANCELED);
     assert_int_equal(cleaned, 5);
     mt_task_release(task);

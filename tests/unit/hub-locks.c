@@ -9,7 +9,7 @@
 
 static mt_deadline soon(void)
 {
-    return mt_after(MT_SEC(60));
+    return in_time();
 }
 
 /* Runs body in CROWD coroutines of this thread, as many of another one, and two threads without a hub. */

@@ -17,7 +17,7 @@ static int yield_and_tell(void *arg)
 
 static int idle_and_tell(void *arg)
 {
-    int result = mt_coro_idle(mt_after(MT_SEC(60)));
+    int result = mt_coro_idle(in_time());
 
     strcat(trace, arg);
     return result;
@@ -32,7 +32,7 @@ static void idle_comes_after_all_that_is_ready(void **state)
     tasks[1] = spawn_coro(yield_and_tell, "a");
     tasks[2] = spawn_coro(idle_and_tell, "2");
     tasks[3] = spawn_coro(yield_and_tell, "b");
-    assert_int_equal(mt_coro_idle(mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_coro_idle(in_time()), 0);
     strcat(trace, "0");
     for (int i = 0; i < 4; i++)
         assert_int_equal(finish(tasks[i]), 0);

@@ -9,7 +9,7 @@
 
 static inline mt_deadline soon(void)
 {
-    return mt_after(MT_SEC(30));
+    return in_time();
 }
 
 /* Each test runs as a coroutine and as a thread of its own. What they find goes back as an outcome, with a message. */

@@ -20,7 +20,7 @@ static void counts_down(void **state)
     assert_int_equal(mt_latch_init(&latch, 3, "three", 0), 0);
     assert_int_equal(mt_latch_wait(&latch, MT_NOWAIT), -EBUSY);
     assert_int_equal(mt_latch_wait(&latch, mt_after(MT_MS(20))), -ETIMEDOUT);
-    assert_between(elapsed(start), 20, 20000);
+    assert_between(elapsed(start), 20, 60000);
     assert_int_equal(mt_latch_count_down(&latch, 0), 0);
     assert_int_equal(mt_latch_count_down(&latch, 4), -EINVAL);
     assert_int_equal(mt_latch_count_down(&latch, 2), 0);

@@ -161,7 +161,7 @@ static void in_a_forks_child(void **state)
             _exit(1);
         sleeper = TSAN ? NULL : mt_thread_spawn(take, &lock, NULL);
         usleep(20000);
-        _exit(mt_lock_release(&lock) || (!TSAN && (!sleeper || mt_task_join(sleeper, mt_after(MT_SEC(20))))) ? 2 : 0);
+        _exit(mt_lock_release(&lock) || (!TSAN && (!sleeper || mt_task_join(sleeper, in_time()))) ? 2 : 0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
@@ -254,7 +254,7 @@ static void cut_short_by_signals(void **state)
     struct mt_lock lock = MT_LOCK_INIT;
     struct sigaction action = {.sa_sigaction = on_alarm, .sa_flags = SA_SIGINFO | SA_RESTART};
     struct itimerval often_enough = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
-    mt_deadline end = mt_after(MT_SEC(20));
+    mt_deadline end = in_time();
     int errors = 0;
 
     if (!quiet_is_had())

@@ -343,7 +343,7 @@ static unsigned talk(void)
         requests++;
         if (send_pack(conn, &pack) || !random_below(20))
             break;
-        while (mt_conn_next_size(conn, mt_after(MT_SEC(15))) == -EBADMSG) {
+        while (mt_conn_next_size(conn, in_time()) == -EBADMSG) {
             int fd = mt_conn_receive_fd(conn, SOON);
             if (fd >= 0)
                 close(fd);

@@ -8,7 +8,7 @@
 #include "unit.h"
 
 #define KEY  "open sesame"
-#define SOON mt_after(MT_SEC(20))
+#define SOON in_time()
 
 /* The program anew, for the sanitizers, which want no threads in a fork of a program with threads. */
 static inline struct mt_manager *start_with(struct mt_manager_options options)

@@ -127,13 +127,13 @@ static void a_stopped_server(void **state)
     until_stopped(mt_task_tid(mt_manager_task(manager)));
     start = mt_now();
     assert_int_equal(mt_managed_dict_len(dict, mt_after(MT_MS(50))), -ETIMEDOUT);
-    assert_between(elapsed(start), 50, 5000);
+    assert_between(elapsed(start), 50, 60000);
     assert_non_null(strstr(mt_manager_message(), "not answered"));
     start = mt_now();
     assert_int_equal(mt_managed_dict_len(dict, MT_NOWAIT), -EBUSY);
     assert_int_equal(mt_manager_shutdown(manager, mt_after(MT_MS(50))), -ETIMEDOUT);
     mt_manager_close(manager);
-    assert_between(elapsed(start), 50, 15000);
+    assert_between(elapsed(start), 50, 60000);
     mt_managed_dict_free(dict);
 }
 
@@ -379,7 +379,7 @@ static void limits(void **state)
 static int use_all(void)
 {
     struct mt_manager_options options = {.start = SANITIZER ? MT_SPAWN : MT_FORK};
-    struct mt_manager *manager = mt_manager_start(&options, mt_after(MT_SEC(60)));
+    struct mt_manager *manager = mt_manager_start(&options, in_time());
     struct mt_managed_queue *queue = NULL;
     struct mt_managed_lock *lock = NULL;
     int error = manager ? 0 : -errno;

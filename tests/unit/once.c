@@ -79,7 +79,7 @@ static int ask_and_end(void *arg)
 
 static int ask_it(void *arg)
 {
-    return mt_once(arg, set_up, NULL, mt_after(MT_SEC(20)));
+    return mt_once(arg, set_up, NULL, in_time());
 }
 
 static void a_function_that_ends_its_thread_leaves_it_to_the_next(void **state)

@@ -9,7 +9,7 @@
 
 static mt_deadline soon(void)
 {
-    return mt_after(MT_SEC(60));
+    return in_time();
 }
 
 /* -- What is seen ------------------------------------------------------------------------------------------------- */

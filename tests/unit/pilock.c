@@ -26,7 +26,7 @@ static int low(void *arg)
     if (result)
         return result;
     mt_event_set(&v->held);
-    result = mt_event_wait(&v->go, mt_after(MT_SEC(60)));
+    result = mt_event_wait(&v->go, in_time());
     mt_pilock_release(&v->lock);
     return result;
 }
@@ -47,7 +47,7 @@ static int middle(void *arg)
 static int high(void *arg)
 {
     struct inversion *v = arg;
-    int result = mt_pilock_acquire(&v->lock, mt_after(MT_SEC(60)));
+    int result = mt_pilock_acquire(&v->lock, in_time());
 
     v->high_was = __atomic_add_fetch(&v->turn, 1, __ATOMIC_SEQ_CST);
     return result ? result : mt_pilock_release(&v->lock);
@@ -100,7 +100,7 @@ static void the_holder_inherits(void **state)
         skip();
     }
     assert_non_null(tasks[0]);
-    assert_int_equal(mt_event_wait(&v.held, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_event_wait(&v.held, in_time()), 0);
     assert_int_equal(priority_of(mt_task_tid(tasks[0])), -2);
     tasks[1] = spawn_at(high, &v, 3);
     assert_non_null(tasks[1]);
@@ -126,7 +126,7 @@ static int wait_for_the_other(void *arg)
     if (result)
         return result;
     mt_event_set(&d->ready);
-    result = mt_pilock_acquire(&d->lock, mt_after(MT_SEC(60)));
+    result = mt_pilock_acquire(&d->lock, in_time());
     mt_pilock_release(&d->second);
     return result ? result : mt_pilock_release(&d->lock);
 }
@@ -152,9 +152,9 @@ static void circles_are_refused(void **state)
         mt_deadlock_policy(policies[i]);
         assert_int_equal(mt_pilock_acquire(&d.lock, MT_FOREVER), 0);
         other = spawn(wait_for_the_other, &d);
-        assert_int_equal(mt_event_wait(&d.ready, mt_after(MT_SEC(60))), 0);
+        assert_int_equal(mt_event_wait(&d.ready, in_time()), 0);
         until_waiting(other, MT_WAIT_LOCK);
-        mine = mt_pilock_acquire(&d.second, mt_after(MT_SEC(60)));
+        mine = mt_pilock_acquire(&d.second, in_time());
         if (!mine)
             mt_pilock_release(&d.second);
         assert_int_equal(mt_pilock_release(&d.lock), 0);
@@ -180,7 +180,7 @@ static void memory_that_holds_something_else(void **state)
     struct mt_pilock lock = {.word = 0x3ffffffe}; /* no thread has such an id */
     struct mt_pilock kernels = {.word = 2};       /* kthreadd, or nobody in a container */
     pthread_t sleeper;
-    int result = mt_pilock_acquire(&kernels, mt_after(MT_SEC(60)));
+    int result = mt_pilock_acquire(&kernels, in_time());
 
     assert_int_equal(mt_pilock_acquire(&lock, MT_FOREVER), -ESRCH);
     assert_int_equal(mt_pilock_acquire(&lock, MT_NOWAIT), -ESRCH);
@@ -207,12 +207,12 @@ static void older_kernels(void **state)
     mt__sys_fail(-1, 0, 0);
     d.lock.word = 0;
     owner = spawn(ends_holding, &d);
-    assert_int_equal(mt_event_wait(&d.ready, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_event_wait(&d.ready, in_time()), 0);
     mt__sys_fail(SYS_futex, 0, ENOSYS); /* FUTEX_LOCK_PI2 */
     assert_int_equal(mt_pilock_acquire(&d.lock, mt_after(MT_MS(120))), -ETIMEDOUT);
     assert_int_equal(mt__sys_fail(-1, 0, 0) > 2, 1);
     mt_event_set(&d.go);
-    assert_int_equal(mt_pilock_acquire(&d.lock, mt_after(MT_SEC(60))), -EOWNERDEAD);
+    assert_int_equal(mt_pilock_acquire(&d.lock, in_time()), -EOWNERDEAD);
     assert_int_equal(mt_pilock_release(&d.lock), 0);
     assert_int_equal(finish(owner), 0);
 }

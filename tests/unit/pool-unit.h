@@ -38,7 +38,7 @@ static inline struct mt_pool *open_pool(unsigned workers)
 static inline void close_and_free(struct mt_pool *pool)
 {
     assert_int_equal(mt_pool_close(pool), 0);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     mt_pool_free(pool);
 }
 

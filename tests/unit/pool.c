@@ -127,7 +127,7 @@ static void a_worker_runs_what_it_waits_for(void **state)
     struct mt_pool_options options = {.workers = 1, .backlog = 1};
     struct mt_pool *pool = mt_pool_open(&options);
     struct family family = {pool, 20};
-    struct mt_future *future = mt_pool_apply(pool, nest, &family, sizeof family, mt_after(MT_SEC(30)));
+    struct mt_future *future = mt_pool_apply(pool, nest, &family, sizeof family, in_time());
 
     assert_non_null(future);
     assert_int_equal(mt_future_outcome(future), 42);
@@ -156,7 +156,7 @@ static void close_runs_what_is_queued(void **state)
     assert_int_equal(mt_pool_join(pool, MT_NOWAIT), -EBUSY);
     assert_int_equal(mt_pool_join(pool, mt_after(MT_MS(20))), -ETIMEDOUT);
     mt_event_set(&go);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(20))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     assert_int_equal(mt_future_outcome(first), 0);
     assert_int_equal(mt_future_outcome(second), 0);
     mt_pool_count(pool, &counts);
@@ -180,7 +180,7 @@ static void terminate_cancels_and_kills(void **state)
     assert_int_equal(counts.running, 1);
     assert_int_equal(counts.queued, 1);
     assert_int_equal(mt_pool_terminate(pool), 0);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(20))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     assert_int_equal(mt_future_outcome(running), -ECANCELED);
     assert_int_equal(mt_future_state(running), MT_DONE);
     assert_int_equal(mt_future_outcome(queued), -ECANCELED);
@@ -270,7 +270,7 @@ static int use_everything(void)
     if (!result)
         result = mt_pool_resize(pool, 3);
     mt_pool_close(pool);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(20))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     mt_pool_free(pool);
     return result;
 }
@@ -335,7 +335,7 @@ static void nothing_is_lost(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(finish(submitters[i]), 0);
     assert_int_equal(mt_pool_close(pool), 0);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     assert_int_equal(sum, 3L * 5000 * 5001 / 2);
     mt_pool_count(pool, &counts);
     assert_int_equal(counts.done, 15000);

@@ -27,7 +27,7 @@ static void join_has_a_deadline(void **state)
     assert_int_equal(mt_process_exit(task, &ended), -EINPROGRESS);
     until_state(task, MT_WAITING);
     assert_int_equal(mt_process_signal(task, SIGKILL), 0);
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_int_equal(mt_process_exit(task, &ended), 0);
     assert_int_equal(ended.signal, SIGKILL);
     assert_int_equal(mt_process_signal(task, SIGKILL), -ESRCH);
@@ -42,7 +42,7 @@ static void killing_lets_it_clean_up(void **state)
         struct mt_task *task = sleeper(method, tell_and_sleep);
         usleep(20000);
         assert_int_equal(mt_task_kill(task), 0);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_task_outcome(task), -ECANCELED);
         assert_string_equal(mt_task_message(task), "cleaned up");
         mt_task_release(task);
@@ -74,7 +74,7 @@ static void a_kill_at_once_is_not_lost(void **state)
         for (int i = often(30); i > 0; i--) {
             struct mt_task *task = start(sleep_long, NULL, 0, method);
             assert_int_equal(mt_task_kill(task), 0);
-            assert_int_equal(mt_task_join(task, mt_after(MT_SEC(60))), 0);
+            assert_int_equal(mt_task_join(task, in_time()), 0);
             assert_int_equal(mt_task_outcome(task), -ECANCELED);
             mt_task_release(task);
         }
@@ -91,7 +91,7 @@ static void a_second_kill_ends_it(void **state)
     assert_int_equal(mt_task_kill(task), 0);
     assert_int_equal(mt_task_join(task, mt_after(MT_MS(100))), -ETIMEDOUT);
     assert_int_equal(mt_task_kill(task), 0);
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_int_equal(mt_process_exit(task, &ended), 0);
     assert_int_equal(ended.signal, SIGTERM);
     mt_task_release(task);
@@ -140,7 +140,7 @@ static void joinall_takes_a_mixture(void **state)
         tasks[2 * i] = start(nap, NULL, 0, methods[i]);
         tasks[2 * i + 1] = spawn(nap, NULL);
     }
-    assert_int_equal(mt_joinall(tasks, 6, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_joinall(tasks, 6, in_time()), 0);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(mt_task_outcome(tasks[i]), 0);
         mt_task_release(tasks[i]);
@@ -179,13 +179,13 @@ static void a_stolen_status(void **state)
     struct mt_task *task = start(return_it, &code, sizeof code, MT_FORK);
 
     assert_int_equal(waitpid(mt_task_tid(task), NULL, 0), mt_task_tid(task));
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_int_equal(mt_task_outcome(task), -EXDEV);
     mt_task_release(task);
 
     task = start(leave, &status, sizeof status, MT_FORK); /* one that reports nothing */
     assert_int_equal(waitpid(mt_task_tid(task), NULL, 0), mt_task_tid(task));
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_int_equal(mt_task_outcome(task), -ECHILD);
     assert_int_equal(mt_process_exit(task, &ended), 0);
     if (kernel_is(6, 15)) {
@@ -205,7 +205,7 @@ static void ignored_sigchld(void **state)
     EACH(method)
     {
         struct mt_task *task = start(return_it, &code, sizeof code, method);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_task_outcome(task), -EXDEV);
         mt_task_release(task);
     }

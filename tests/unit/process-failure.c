@@ -72,7 +72,7 @@ static int start_and_forget(void *arg)
         struct mt_task *task = mt_process_spawn(nap, NULL, 0, NULL);
         if (!task)
             return -errno;
-        if (mt_task_join(task, mt_after(MT_SEC(30))))
+        if (mt_task_join(task, in_time()))
             return -EIO;
         mt_task_release(task);
         task = mt_process_spawn(nap, NULL, 0, NULL);

@@ -17,7 +17,7 @@ static void the_outcome_comes_back(void **state)
         struct mt_task *task = start(return_it, &code, sizeof code, method);
         assert_int_equal(mt_task_kind(task), MT_PROCESS);
         assert_int_not_equal(mt_task_tid(task), getpid());
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_task_outcome(task), -EXDEV);
         assert_int_equal(mt_process_exit(task, &ended), 0);
         assert_int_equal(ended.code, 1);
@@ -38,7 +38,7 @@ static void the_message_comes_back(void **state)
     EACH(method)
     {
         struct mt_task *task = start(fail_with_message, "sdb", 4, method);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_task_outcome(task), -EIO);
         assert_string_equal(mt_task_message(task), "disk sdb is gone");
         mt_task_release(task);
@@ -62,7 +62,7 @@ static void a_signal_comes_back(void **state)
         int number = SIGSEGV;
         struct mt_exit ended;
         struct mt_task *task = start(die, &number, sizeof number, method);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_process_exit(task, &ended), 0);
         if (!SANITIZER) {
             assert_int_equal(ended.signal, SIGSEGV);
@@ -82,7 +82,7 @@ static void exit_comes_back(void **state)
         int code = 7, none = 0;
         struct mt_exit ended;
         struct mt_task *task = start(leave, &code, sizeof code, method);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_process_exit(task, &ended), 0);
         assert_int_equal(ended.code, 7);
         assert_int_equal(mt_task_outcome(task), -ECHILD);
@@ -199,7 +199,7 @@ static int spawn_again(void *arg)
     struct mt_task *task = mt_process_spawn(return_it, &code, sizeof code, &options);
     int outcome;
 
-    if (!task || mt_task_join(task, mt_after(MT_SEC(30))))
+    if (!task || mt_task_join(task, in_time()))
         return -errno;
     outcome = mt_task_outcome(task);
     mt_task_release(task);

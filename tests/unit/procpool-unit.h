@@ -9,7 +9,7 @@
 
 #include <sys/mman.h>
 
-#define SOON mt_after(MT_SEC(60))
+#define SOON in_time()
 
 static inline struct mt_pool *open_pool(struct mt_pool_options options)
 {

@@ -42,7 +42,7 @@ static void attaching_from_another_process(void **state)
         int fd = mine ? mt_queue_fd(mine) : -1;
         if (write(ready[1], &fd, sizeof fd) != sizeof fd)
             _exit(1);
-        _exit(mine ? get_int(mine, mt_after(MT_SEC(60))) : 1);
+        _exit(mine ? get_int(mine, in_time()) : 1);
     }
     close(ready[1]);
     assert_int_equal(read(ready[0], &status, sizeof status), sizeof status);

@@ -139,9 +139,10 @@ static void the_head(void **state)
 static void anything(void **state)
 {
     static uint8_t input[400];
+    mt_deadline start = mt_now();
     unsigned seed = 12345;
 
-    for (int i = 0; i < (SANITIZER ? 500 : often(3000)); i++) {
+    for (int i = 0; goes_on(i, SANITIZER ? 500 : often(3000), start); i++) {
         size_t size = 20 + (size_t)i % (sizeof input - 20);
         for (size_t j = 0; j < size; j++) {
             seed = seed * 1103515245u + 12345u;

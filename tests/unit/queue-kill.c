@@ -19,7 +19,7 @@
 enum { PUTTERS = 2, GETTERS = 2, VIEWERS = 2, USERS = PUTTERS + GETTERS + VIEWERS, EACH = 4096, LIVES = 8192 };
 enum kind { PUTTER, GETTER, VIEWER };
 
-#define STUCK MT_SEC(20) /* no call takes that long unless it is stuck */
+#define STUCK MT_SEC(300) /* no call takes that long unless it is stuck */
 
 struct ledger { /* in memory that all share */
     int stop;

@@ -158,7 +158,7 @@ static void each_waits_for_the_other(void **state)
         struct mt_task *task = spawn(get_one, &use);
         until_waiting(task, MT_WAIT_GET);
         assert_int_equal(put_int(use.queue, 7, MT_NOWAIT), 0);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(60))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_task_outcome(task), 7);
         mt_task_release(task);
         assert_int_equal(put_int(use.queue, 8, MT_NOWAIT), 0);
@@ -304,7 +304,7 @@ static int put_many(void *arg)
 
     for (int i = 1; i <= many->each; i++) {
         uint64_t value = (uint64_t)many->id << 32 | (unsigned)i;
-        int err = mt_queue_put(many->queue, &value, sizeof value, mt_after(MT_SEC(60)));
+        int err = mt_queue_put(many->queue, &value, sizeof value, in_time());
         if (err)
             return err;
         many->sum += value;
@@ -319,7 +319,7 @@ static int get_many(void *arg)
     uint64_t value;
     ssize_t size;
 
-    while ((size = mt_queue_get(many->queue, &value, sizeof value, mt_after(MT_SEC(60)))) == sizeof value) {
+    while ((size = mt_queue_get(many->queue, &value, sizeof value, in_time())) == sizeof value) {
         uint32_t from = (uint32_t)(value >> 32);
         if (from >= MANY ||
             (mt_queue_capacity(many->queue) && many->queue->order != MT_QUEUE_LIFO && (uint32_t)value <= last[from]))

@@ -30,7 +30,7 @@ static int wait_for_the_other(void *arg)
     if (result)
         return result;
     mt_event_set(&d->ready);
-    result = mt_robust_acquire(&d->lock, mt_after(MT_SEC(60)));
+    result = mt_robust_acquire(&d->lock, in_time());
     mt_robust_release(&d->second);
     return result ? result : mt_robust_release(&d->lock);
 }
@@ -49,8 +49,8 @@ static void circles_are_found(void **state)
     mt_deadlock_hook(swallow);
     assert_int_equal(mt_robust_acquire(&d.lock, MT_FOREVER), 0);
     other = spawn(wait_for_the_other, &d);
-    assert_int_equal(mt_event_wait(&d.ready, mt_after(MT_SEC(60))), 0);
-    mine = mt_robust_acquire(&d.second, mt_after(MT_SEC(60)));
+    assert_int_equal(mt_event_wait(&d.ready, in_time()), 0);
+    mine = mt_robust_acquire(&d.second, in_time());
     if (!mine)
         mt_robust_release(&d.second);
     assert_int_equal(mt_robust_release(&d.lock), 0);

@@ -199,7 +199,7 @@ static void readers_do_not_starve(void **state)
     for (int i = 0; i < 4; i++)
         writers[i] = spawn(write_often, &data);
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(mt_rwlock_acquire_read(&data.lock, mt_after(MT_SEC(10))), 0);
+        assert_int_equal(mt_rwlock_acquire_read(&data.lock, in_time()), 0);
         assert_int_equal(mt_rwlock_release_read(&data.lock), 0);
     }
     __atomic_store_n(&data.stop, 1, __ATOMIC_RELAXED);
@@ -250,7 +250,7 @@ static void one_writer_starves_no_reader(void **state)
     struct mt_task *writer = spawn(write_often, &data);
 
     for (int i = 0; i < 30; i++) {
-        assert_int_equal(mt_rwlock_acquire_read(&data.lock, mt_after(MT_SEC(10))), 0);
+        assert_int_equal(mt_rwlock_acquire_read(&data.lock, in_time()), 0);
         assert_true(data.lock.streak < MT_RWLOCK_STREAK);
         assert_int_equal(mt_rwlock_release_read(&data.lock), 0);
     }
@@ -297,7 +297,7 @@ static void a_circle_through_a_writer_is_found(void **state)
     other = spawn(lock_then_write, NULL);
     until_waiting(other, MT_WAIT_EVENT);
     mt_event_set(&both);
-    mine = mt_lock_acquire(&plain, mt_after(MT_SEC(20)));
+    mine = mt_lock_acquire(&plain, in_time());
     if (!mine)
         mt_lock_release(&plain);
     assert_int_equal(mt_rwlock_release_write(&book), 0);

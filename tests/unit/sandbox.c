@@ -34,7 +34,7 @@ static void refused(mt_fn *fn, unsigned sandbox, const char *call)
     for (enum mt_start_method method = MT_FORK; method <= MT_FORKSERVER; method++) {
         struct mt_task *task = confine(fn, sandbox, -1, method);
         char expected[128];
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_string_equal(mt_sandbox_refused(task), call);
         assert_int_equal(mt_task_outcome(task), -EPERM);
         snprintf(expected, sizeof expected, "the sandbox refused the system call %s", call);
@@ -90,7 +90,7 @@ static int compute(void *arg)
     for (int i = 0; i < 4; i++)
         if (!(threads[i] = mt_thread_spawn(in_thread, NULL, NULL)))
             return mt_fail(-errno, "no thread");
-    if (mt_joinall(threads, 4, mt_after(MT_SEC(20))))
+    if (mt_joinall(threads, 4, in_time()))
         return mt_fail(-1, "no join");
     for (int i = 0; i < 4; i++) {
         if (mt_task_outcome(threads[i]))
@@ -113,7 +113,7 @@ static void computing_is_let_through(void **state)
             skip();
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         task = confine(compute, MT_SANDBOX_COMPUTE, ends[1], method);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_string_equal(mt_sandbox_refused(task), "");
         assert_string_equal(mt_task_message(task), "");
         assert_int_equal(mt_task_outcome(task), 0);
@@ -186,7 +186,7 @@ static int wait_in_coroutines(void *arg)
 
     if (!tasks[0] || !tasks[1])
         return mt_fail(-errno, "no coroutine");
-    return mt_joinall(tasks, 2, mt_after(MT_SEC(30)));
+    return mt_joinall(tasks, 2, in_time());
 }
 
 static int run_a_program(void *arg)
@@ -217,7 +217,7 @@ static void no_network_and_no_exec(void **state)
     assert_int_equal(finish(task), 0);
     for (enum mt_start_method method = MT_FORK; method <= MT_FORKSERVER; method++) {
         task = confine(wait_in_coroutines, MT_SANDBOX_NO_NETWORK, -1, method);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(60))), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_string_equal(mt_task_message(task), "");
         assert_int_equal(finish(task), 0);
     }
@@ -251,7 +251,7 @@ static void read_only_files(void **state)
 
     assert_true(fd >= 0);
     task = confine(change_files, MT_SANDBOX_READ_ONLY, fd, MT_FORK);
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_string_equal(mt_task_message(task), "");
     assert_int_equal(mt_task_outcome(task), 0);
     mt_task_release(task);
@@ -294,7 +294,7 @@ static void logging_lets_everything_through(void **state)
     if (SANITIZER)
         skip(); /* a child of TSan's cannot start threads */
     task = confine(open_and_connect, MT_SANDBOX_COMPUTE | MT_SANDBOX_LOG, -1, MT_FORK);
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_int_equal(mt_task_outcome(task), 0);
     assert_string_equal(mt_sandbox_refused(task), "");
     count = mt_sandbox_noted(task, names, 64);
@@ -305,7 +305,7 @@ static void logging_lets_everything_through(void **state)
     mt_task_release(task);
 
     task = confine(do_much, MT_SANDBOX_NO_NETWORK | MT_SANDBOX_NO_EXEC | MT_SANDBOX_LOG, -1, MT_SPAWN);
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     count = mt_sandbox_noted(task, names, 64);
     assert_true(has(names, count, "execve") || has(names, count, "socket"));
     assert_false(has(names, count, "openat"));
@@ -357,7 +357,7 @@ static void combinations_are_checked(void **state)
     assert_int_equal(mt_sandbox_noted(mt_task_current(), names, 1), -EINVAL);
     task = mt_process_spawn(nothing, NULL, 0, NULL);
     assert_non_null(task);
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     assert_string_equal(mt_sandbox_refused(task), "");
     mt_task_release(task);
 }

@@ -105,7 +105,7 @@ static void waits_survive(void **state)
 static int contend(void *arg)
 {
     struct mt_lock *lock = arg;
-    int result = mt_lock_acquire(lock, mt_after(MT_SEC(10)));
+    int result = mt_lock_acquire(lock, in_time());
 
     return result ? result : mt_lock_release(lock);
 }

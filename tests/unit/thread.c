@@ -134,7 +134,7 @@ static void joinall_threads_leaves_no_thread(void **state)
             tasks[i] = spawn(at_once, NULL);
             tids[i] = mt_task_tid(tasks[i]);
         }
-        assert_int_equal(mt_joinall_threads(mt_after(MT_SEC(60))), 0);
+        assert_int_equal(mt_joinall_threads(in_time()), 0);
         for (int i = 0; i < 8; i++) {
             if (tids[i])
                 assert_int_equal(syscall(SYS_tgkill, getpid(), tids[i], 0), -1);
@@ -290,7 +290,7 @@ static int end_by_system_call(void *arg)
 
 static int join_it(void *task)
 {
-    return mt_task_join(task, mt_after(MT_SEC(20)));
+    return mt_task_join(task, in_time());
 }
 
 static void a_thread_that_is_lost_is_joined(void **state)
@@ -304,8 +304,8 @@ static void a_thread_that_is_lost_is_joined(void **state)
         mt_event_clear(&there);
         task = spawn(end_by_system_call, &there);
         other = spawn(join_it, task);
-        assert_int_equal(mt_event_wait(&there, mt_after(MT_SEC(20))), 0);
-        assert_int_equal(mt_task_join(task, mt_after(MT_SEC(20))), 0);
+        assert_int_equal(mt_event_wait(&there, in_time()), 0);
+        assert_int_equal(mt_task_join(task, in_time()), 0);
         assert_int_equal(mt_task_outcome(task), -ECANCELED);
         assert_string_equal(mt_task_message(task),
                             "its thread was ended by a system call, and nothing of it was cleaned up");

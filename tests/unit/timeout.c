@@ -76,7 +76,7 @@ static void test_ends_each_wait(void **state)
     struct mt_event event = MT_EVENT_INIT;
     struct mt_task *holder = spawn(hold_until_killed, &event);
 
-    assert_int_equal(mt_event_wait(&event, mt_after(MT_SEC(30))), 0);
+    assert_int_equal(mt_event_wait(&event, in_time()), 0);
     run_scene(each_wait, holder);
     mt_task_kill(holder);
     assert_int_equal(finish(holder), 0);
@@ -149,7 +149,7 @@ static void test_a_kill_is_a_kill(void **state)
     for (int i = 0; i < 2; i++) {
         struct mt_event event = MT_EVENT_INIT;
         struct mt_task *task = i ? spawn_coro(killed, &event) : spawn(killed, &event);
-        assert_int_equal(mt_event_wait(&event, mt_after(MT_SEC(30))), 0);
+        assert_int_equal(mt_event_wait(&event, in_time()), 0);
         mt_task_kill(task);
         assert_int_equal(finish(task), 0);
     }

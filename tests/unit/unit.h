@@ -60,6 +60,25 @@ static inline int often(int times)
     return parts > 0 && times > parts ? times / parts : times;
 }
 
+/* Until when what is to come has come: long after it would on any machine, however busy, but a test that hangs ends. */
+static inline mt_deadline in_time(void)
+{
+    return mt_after(MT_SEC(300));
+}
+
+/* Milliseconds since `start`. */
+static inline long elapsed(mt_deadline start)
+{
+    return (long)((mt_now() - start) / 1000000);
+}
+
+/* Whether a round of what is done very often is still to be done: all `times`, but for no longer than half a minute
+ * where each turn of another task takes its time, as under an emulator or on a busy processor. */
+static inline int goes_on(int round, int times, mt_deadline start)
+{
+    return round < times && elapsed(start) < 30000;
+}
+
 #define RUN(tests) cmocka_run_group_tests_name(__BASE_FILE__, tests, NULL, NULL)
 
 static inline struct mt_task *spawn_named(mt_fn *fn, void *arg, const char *name)
@@ -84,7 +103,7 @@ static inline int finish(struct mt_task *task)
 {
     int outcome;
 
-    assert_int_equal(mt_task_join(task, mt_after(MT_SEC(60))), 0);
+    assert_int_equal(mt_task_join(task, in_time()), 0);
     outcome = mt_task_outcome(task);
     if (outcome)
         print_message("# %s: %d %s\n", mt_task_name(task), outcome, mt_task_message(task));
@@ -107,7 +126,7 @@ static inline void run_many(mt_fn *fn, void *arg, int count)
 /* Waits until the task waits for that reason: the way to know that it has got there. */
 static inline void until_waiting(struct mt_task *task, enum mt_reason reason)
 {
-    for (int i = 0; i < 20000; i++) {
+    for (mt_deadline limit = in_time(); mt_now() < limit;) {
         struct mt_task_info info;
         mt_task_info(task, &info);
         if (info.state == MT_WAITING && info.reason == reason)

@@ -44,7 +44,7 @@ static int wait_in_two_segments(void *arg)
         return -EIO;
     map_new(sem, &other);
     releaser = spawn(release_elsewhere, other);
-    end = mt_after(MT_SEC(10)); /* which takes what is there, too, but was not woken */
+    end = in_time(); /* which takes what is there, too, but was not woken */
     result = mt_sem_acquire(sem, end);
     if (!result && mt_now() >= end)
         result = -ETIMEDOUT;

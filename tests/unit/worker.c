@@ -56,7 +56,7 @@ static void an_initializer_that_fails_ends_the_pool(void **state)
     pool = mt_pool_open(&options);
     future = mt_pool_apply_async(pool, nothing, NULL, 0, MT_FOREVER);
     if (future) { /* it was put in before the end */
-        assert_int_equal(mt_future_wait(future, mt_after(MT_SEC(20))), 0);
+        assert_int_equal(mt_future_wait(future, in_time()), 0);
         assert_int_equal(mt_future_outcome(future), -EACCES);
         assert_string_equal(mt_future_message(future), "the pool's initializer failed 4 times: no licence");
         mt_future_release(future);
@@ -68,7 +68,7 @@ static void an_initializer_that_fails_ends_the_pool(void **state)
     assert_int_equal(mt_pool_resize(pool, 2), -ENOTRECOVERABLE);
     assert_string_equal(mt_pool_message(pool), "the pool's initializer failed 4 times: no licence");
     assert_int_equal(initializers, 4);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(20))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     mt_pool_free(pool);
 }
 
@@ -109,7 +109,7 @@ static void initializers_that_end_their_thread(void **state)
         assert_non_null(pool);
         future = mt_pool_apply_async(pool, nothing, NULL, 0, MT_NOWAIT); /* unless it has ended already */
         mt_pool_close(pool);
-        assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(20))), 0);
+        assert_int_equal(mt_pool_join(pool, in_time()), 0);
         assert_true(!future || mt_future_outcome(future) == -ECANCELED);
         assert_true(!future || strstr(mt_future_message(future), "initializer failed 3 times"));
         if (future)
@@ -126,13 +126,13 @@ static void a_worker_that_is_lost_is_found_by_a_join(void **state)
 
     if (TSAN) /* it does not survive such a thread */
         skip();
-    future = mt_pool_apply_async(pool, end_by_system_call, NULL, 0, mt_after(MT_SEC(20)));
-    queued = mt_pool_apply_async(pool, nothing, NULL, 0, mt_after(MT_SEC(20)));
+    future = mt_pool_apply_async(pool, end_by_system_call, NULL, 0, in_time());
+    queued = mt_pool_apply_async(pool, nothing, NULL, 0, in_time());
     assert_non_null(future);
     assert_non_null(queued);
     assert_int_equal(mt_future_wait(future, mt_after(MT_MS(50))), -ETIMEDOUT);
     assert_int_equal(mt_pool_close(pool), 0);
-    assert_int_equal(mt_pool_join(pool, mt_after(MT_SEC(20))), 0);
+    assert_int_equal(mt_pool_join(pool, in_time()), 0);
     assert_int_equal(mt_future_wait(future, MT_NOWAIT), 0);
     assert_int_equal(mt_future_outcome(future), -ECANCELED);
     assert_string_equal(mt_future_message(future), "its worker was ended by a system call");
@@ -145,18 +145,18 @@ static void a_worker_that_is_lost_is_found_by_a_join(void **state)
 static void workers_survive(void **state)
 {
     struct mt_pool *pool = open_pool(1);
-    struct mt_future *future = mt_pool_apply(pool, leave_thread, NULL, 0, mt_after(MT_SEC(20)));
+    struct mt_future *future = mt_pool_apply(pool, leave_thread, NULL, 0, in_time());
     struct mt_pool_counts counts;
 
     assert_non_null(future);
     assert_int_equal(mt_future_outcome(future), -ECANCELED);
     assert_string_equal(mt_future_message(future), "its worker was ended by pthread_exit or pthread_cancel");
     mt_future_release(future);
-    future = mt_pool_apply(pool, kill_own_worker, NULL, 0, mt_after(MT_SEC(20)));
+    future = mt_pool_apply(pool, kill_own_worker, NULL, 0, in_time());
     assert_non_null(future);
     assert_int_equal(mt_future_outcome(future), -ECANCELED);
     mt_future_release(future);
-    future = mt_pool_apply(pool, nothing, NULL, 0, mt_after(MT_SEC(20)));
+    future = mt_pool_apply(pool, nothing, NULL, 0, in_time());
     assert_non_null(future);
     assert_int_equal(mt_future_outcome(future), 0);
     mt_future_release(future);
@@ -177,7 +177,7 @@ static int fork_and_return(void *arg)
 
 static int fork_inside(void *pool)
 {
-    struct mt_future *inner = mt_pool_apply(pool, fork_and_return, NULL, 0, mt_after(MT_SEC(20)));
+    struct mt_future *inner = mt_pool_apply(pool, fork_and_return, NULL, 0, in_time());
     const pid_t *child = inner ? mt_future_value(inner, NULL) : NULL;
     int error = child ? mt_pool_reply(child, sizeof *child) : -ENODATA;
 
@@ -205,7 +205,7 @@ static void forked_fine(struct mt_future *future)
     const pid_t *child;
 
     assert_non_null(future);
-    assert_int_equal(mt_future_wait(future, mt_after(MT_SEC(20))), 0);
+    assert_int_equal(mt_future_wait(future, in_time()), 0);
     assert_int_equal(mt_future_outcome(future), 0);
     child = mt_future_value(future, NULL);
     assert_non_null(child);
@@ -228,10 +228,10 @@ static void a_child_that_returns_from_the_body_exits(void **state)
 
     if (SANITIZER)
         skip(); /* LeakSanitizer judges what a child that exits has of its parent */
-    forked_fine(mt_pool_apply(pool, fork_and_return, NULL, 0, mt_after(MT_SEC(20))));
-    forked_fine(mt_pool_apply(pool, fork_and_return, pool, 0, mt_after(MT_SEC(20))));
-    forked_fine(mt_pool_apply(pool, fork_inside, pool, 0, mt_after(MT_SEC(20))));
-    future = mt_pool_apply_async(pool, nap, NULL, 0, mt_after(MT_SEC(20)));
+    forked_fine(mt_pool_apply(pool, fork_and_return, NULL, 0, in_time()));
+    forked_fine(mt_pool_apply(pool, fork_and_return, pool, 0, in_time()));
+    forked_fine(mt_pool_apply(pool, fork_inside, pool, 0, in_time()));
+    future = mt_pool_apply_async(pool, nap, NULL, 0, in_time());
     assert_non_null(future);
     assert_int_equal(mt_future_add_done_callback(future, fork_in_callback, NULL), 0);
     while (!(child = __atomic_load_n(&callback_child, __ATOMIC_SEQ_CST)))
@@ -269,7 +269,7 @@ static void a_forked_child_is_told(void **state)
         mt_pool_count(pool, &counts);
         mt_pool_free(pool);
         pool = mt_pool_open(NULL);
-        future = pool ? mt_pool_apply(pool, nothing, NULL, 0, mt_after(MT_SEC(20))) : NULL;
+        future = pool ? mt_pool_apply(pool, nothing, NULL, 0, in_time()) : NULL;
         _exit(!(good && future));
     }
     assert_int_equal(waitpid(child, &status, 0), child);
