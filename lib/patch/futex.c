@@ -102,7 +102,7 @@ MT__PATCHED long mt__syscall(long number, long a, long b, long c, long d, long e
 
     if (number != SYS_futex && mt__pthread_is_on() && mt__id_call(number, &a, &b, c, &a))
         return a;
-    if (!mt__patched(LOCK))
+    if (!mt__locks_here())
         goto kernel;
     if (number != SYS_futex) {
         mt__patch_look();

@@ -31,6 +31,20 @@ static inline uint32_t mt__lock_id(void)
     return mt__hub->current->id;
 }
 
+/* The code of an allocator that stands before libc's. Its locks stay libc's: hubs allocate too, and would wait in the
+ * kernel for a coroutine that holds one and has been left. None is left there by a call that is libc's. modules.c's */
+extern struct mt__code {
+    uintptr_t low, size;
+} mt__allocator;
+
+static inline int mt__is_allocator(const void *caller)
+{
+    return (uintptr_t)caller - mt__allocator.low < mt__allocator.size;
+}
+
+/* In a function of libc's name. */
+#define mt__locks_here() (mt__patched(LOCK) && !mt__is_allocator(__builtin_return_address(0)))
+
 /* A round of a wait that nobody must cut short but its waker: also in the thread that carries the hub, which would be
  * told that it is stuck where a signal handler may still wake it. */
 int mt__lock_round(struct mt__wait *wait, uint32_t expected);

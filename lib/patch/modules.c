@@ -9,6 +9,7 @@
  * project's libraries, among which is the hub; and those of allocators that stand before libc's, which have what they
  * keep for a thread in lists, by its address.
  */
+#include "patch/locks.h"
 #include "patch/pthreads.h"
 #include "patch/storage.h"
 
@@ -89,11 +90,39 @@ static int has(const char *block, size_t size, const void *variable)
     return block && (const char *)variable >= block && (const char *)variable < block + size;
 }
 
+struct mt__code mt__allocator;
+
 static int is_allocator(const struct dl_phdr_info *info)
 {
     struct symbols symbols;
 
     return find_symbols(info, &symbols) && defines(&symbols, "malloc");
+}
+
+/* The first is the one that is called. In the program its code is not known from the program's own. */
+static int find_allocator(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    uintptr_t low = UINTPTR_MAX, high = 0;
+
+    if (!*info->dlpi_name || !is_allocator(info))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + header->p_vaddr;
+        if (header->p_type == PT_TLS && has(info->dlpi_tls_data, header->p_memsz, &errno))
+            return 1; /* libc's */
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+            continue;
+        low = start < low ? start : low;
+        high = start + header->p_memsz > high ? start + header->p_memsz : high;
+    }
+    mt__allocator = (struct mt__code){low, high > low ? high - low : 0};
+    return 1;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    dl_iterate_phdr(find_allocator, NULL);
 }
 
 /* liblinuxmt, by itself or in the program. */

@@ -184,12 +184,12 @@ int mt__mutex_unlock(pthread_mutex_t *mutex)
 
 MT__PATCHED int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-    return mt__patched(LOCK) ? mt__mutex_lock(mutex) : mt__libc(pthread_mutex_lock)(mutex);
+    return mt__locks_here() ? mt__mutex_lock(mutex) : mt__libc(pthread_mutex_lock)(mutex);
 }
 
 MT__PATCHED int pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-    if (!mt__patched(LOCK))
+    if (!mt__locks_here())
         return mt__libc(pthread_mutex_trylock)(mutex);
     if (is_ours(mutex))
         return try_lock(mutex);
@@ -199,7 +199,7 @@ MT__PATCHED int pthread_mutex_trylock(pthread_mutex_t *mutex)
 
 MT__PATCHED int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-    return mt__patched(LOCK) ? mt__mutex_unlock(mutex) : mt__libc(pthread_mutex_unlock)(mutex);
+    return mt__locks_here() ? mt__mutex_unlock(mutex) : mt__libc(pthread_mutex_unlock)(mutex);
 }
 
 MT__PATCHED int pthread_mutex_timedlock(pthread_mutex_t *restrict mutex, const struct timespec *restrict time)

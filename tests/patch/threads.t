@@ -85,6 +85,14 @@ if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/variables" "$here/threads-variables.c
 else
     skip "C++'s variables of threads" "no C++ compiler"
 fi
+# shellcheck disable=SC2016 # for the dynamic linker
+if compile liballocator.so threads-allocator.c -shared -fPIC &&
+    compile allocator threads-allocator.c -DPROGRAM "-L$scratch" -Wl,--no-as-needed -lallocator '-Wl,-rpath,$ORIGIN'; then
+    same allocator "$scratch/allocator"
+else
+    verdict "threads-allocator.c builds" 1
+fi
+
 # kernels NAME COUNT WHY COMMAND...: the same, and so many threads were the kernel's, and the report says why.
 kernels()
 {
