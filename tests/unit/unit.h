@@ -146,12 +146,6 @@ static inline int open_descriptors(void)
     return count;
 }
 
-/* Milliseconds since `start`. */
-static inline long elapsed(mt_deadline start)
-{
-    return (long)((mt_now() - start) / 1000000);
-}
-
 #define assert_between(value, low, high) \
     do {                                 \
         long between_ = (value);         \
