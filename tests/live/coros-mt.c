@@ -147,7 +147,7 @@ static int nothing(void *unused)
 /* What a program does whose event is no event: it writes the word and wakes nobody. */
 static int lose_a_wake_up(void *unused)
 {
-    mt_sleep(MT_MS(NAP_MS));
+    mt_sleep(MT_SEC(1)); /* by then the kernel watches the word for the other: one that is late sees its change */
     __atomic_store_n(&never.word, 1, __ATOMIC_RELEASE);
     puts("ready");
     fflush(stdout);
