@@ -301,10 +301,14 @@ static bool is_asleep(const struct wait_task *thread)
                                   (thread->reason == WAIT_URING || thread->reason == WAIT_POLL));
 }
 
-static void read_asleep(struct model *model)
+static void read_threads(struct model *model)
 {
-    for (size_t i = 0; i < model->hub_count; i++)
-        model->hubs[i].asleep = model->hubs[i].task >= 0 && is_asleep(&model->tasks[model->hubs[i].task].raw);
+    for (size_t i = 0; i < model->hub_count; i++) {
+        struct model_hub *hub = &model->hubs[i];
+        const struct wait_task *thread = hub->task >= 0 ? &model->tasks[hub->task].raw : NULL;
+        hub->asleep = thread && is_asleep(thread);
+        hub->ended = thread && thread->state == WAIT_STATE_DEAD;
+    }
 }
 
 bool model_add_coros(struct model *model, struct session *session)
@@ -318,7 +322,7 @@ bool model_add_coros(struct model *model, struct session *session)
     for (size_t i = 0; good && i < session->user_count; i++)
         good = add_from_records(model, session, &now[i]);
     good = good && add_tasks(model);
-    read_asleep(model);
+    read_threads(model);
     for (size_t i = 0; good && i < session->user_count; i++)
         if (now[i].count)
             model_find_lost(model, &now[i]);

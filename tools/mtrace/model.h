@@ -210,6 +210,7 @@ struct model_hub {
     const char *name;
     uint64_t turns, sleeps, slept, switches, passed, ready_most, submitted, completed;
     bool asleep;          /* in its loop, at the end */
+    bool ended;           /* its thread is not there any more */
     struct model_op *ops; /* most frequent first */
     size_t op_count;
     struct model_kept *kept; /* longest first */

@@ -70,7 +70,8 @@ static void judge_run(struct model *model, const struct model_coro *coro)
     if (*coro->body)
         model_say(model, " (%s)", code_text(coro->body));
     model_say(model, "%s: nothing else of its hub \"%s\" ran meanwhile",
-              coro->state == MT_RUNNING ? ", and may still do" : "", model->hubs[coro->hub].name);
+              coro->state == MT_RUNNING && !model->hubs[coro->hub].ended ? ", and may still do" : "",
+              model->hubs[coro->hub].name);
 }
 
 static void judge_overdue(struct model *model, const struct model_coro *coro, size_t count)
@@ -129,7 +130,7 @@ static void say_waits(struct model *model)
             what = &model->coros[i];
         }
     }
-    if (what)
+    if (what && (most > 1 || living(model) == 1))
         say_most(model, what, most);
 }
 
