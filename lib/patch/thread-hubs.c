@@ -200,16 +200,18 @@ static int start_carrier(struct hub *hub, int number)
 {
     struct mt_thread_options options = {.daemon = 1};
     char name[16] = "patch-hub-";
-    uint64_t before;
+    sigset_t all, before;
 
     name[10] = (char)('0' + number / 10);
     name[11] = (char)('0' + number % 10);
     options.name = name;
     hub->last = &hub->first;
-    before =
-        mt__signals_block(); /* it is none of the program's threads: what lets signals in there is those it carries */
+    /* It is none of the program's threads: what lets signals in there is those it carries, but for libc's own, as
+     * setuid(2) asks each thread by one of them. */
+    sigfillset(&all);
+    mt__libc(pthread_sigmask)(SIG_SETMASK, &all, &before);
     hub->carrier = mt_thread_spawn(carry, hub, &options);
-    mt__signals_restore(before);
+    mt__libc(pthread_sigmask)(SIG_SETMASK, &before, NULL);
     return hub->carrier ? 0 : -errno;
 }
 

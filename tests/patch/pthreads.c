@@ -24,6 +24,7 @@ int main(int argc, char **argv)
                  {"crowds", crowds},
                  {"pipes", pipes},
                  {"masks", masks},
+                 {"strays", strays},
                  {"leave_main", leave_main}};
 
     alarm(60);

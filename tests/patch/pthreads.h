@@ -82,6 +82,7 @@ void signals(void);
 void sent(void);
 void crowds(void);
 void pipes(void);
+void strays(void);
 void leave_main(void);
 
 #endif
