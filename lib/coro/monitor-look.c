@@ -30,7 +30,6 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE     4096u
@@ -75,23 +74,6 @@ static int peek_all(void *to, const void *from, size_t size)
 
 /* -- The thread's side -------------------------------------------------------------------------------------------- */
 
-static void take_registers(struct mt__registers *registers, const ucontext_t *context)
-{
-    memset(registers, 0, sizeof *registers);
-#if defined(__x86_64__)
-    static const unsigned char numbers[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
-                                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-    for (unsigned i = 0; i < sizeof numbers; i++)
-        mt__register_set(registers, i, (uint64_t)context->uc_mcontext.gregs[numbers[i]]);
-    registers->ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-#else
-    for (unsigned i = 0; i < 31; i++)
-        mt__register_set(registers, i, context->uc_mcontext.regs[i]);
-    mt__register_set(registers, MT__REG_STACK, context->uc_mcontext.sp);
-    registers->ip = context->uc_mcontext.pc;
-#endif
-}
-
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     struct mt__watch *watch = mt__hub ? &mt__hub->watch : NULL;
@@ -103,7 +85,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     if (!watch || asked == watch->taken)
         return;
     picture = watch->picture;
-    take_registers(&picture->registers, context);
+    mt__unwind_begin(&picture->registers, context);
     picture->size = peek(picture->bytes, picture->registers.value[MT__REG_STACK], SLICE);
     picture->id = mt__running->record->id;
     memcpy(picture->name, mt__running->record->name, sizeof picture->name);

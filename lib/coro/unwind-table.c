@@ -155,14 +155,12 @@ static bool read_common(mt__bytes at, struct mt__unwind_function *function)
     return true;
 }
 
-bool mt__unwind_function(uint64_t ip, struct mt__unwind_function *function)
+static bool read_entry(mt__bytes at, uint64_t ip, struct mt__unwind_function *function)
 {
-    struct search search = {ip, NULL};
-    mt__bytes at, place;
+    mt__bytes place;
     uint64_t length, back;
 
-    dl_iterate_phdr(look_in_module, &search);
-    if (!(at = search.entry))
+    if (!at)
         return false;
     length = mt__unwind_number(&at, 4);
     function->own_end = at + length;
@@ -175,4 +173,17 @@ bool mt__unwind_function(uint64_t ip, struct mt__unwind_function *function)
     length = mt__unwind_uleb(&at); /* of the augmentation */
     function->own = at + length;
     return ip >= function->start && ip < function->end;
+}
+
+bool mt__unwind_function_by(mt__bytes table, uint64_t ip, struct mt__unwind_function *function)
+{
+    return read_entry(look_up(table, ip), ip, function);
+}
+
+bool mt__unwind_function(uint64_t ip, struct mt__unwind_function *function)
+{
+    struct search search = {ip, NULL};
+
+    dl_iterate_phdr(look_in_module, &search);
+    return read_entry(search.entry, ip, function);
 }

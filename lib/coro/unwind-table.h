@@ -30,4 +30,7 @@ struct mt__unwind_function {
 /* The function that an address is in. False: it is in none that is known. */
 bool mt__unwind_function(uint64_t ip, struct mt__unwind_function *function);
 
+/* The same, by the table (PT_GNU_EH_FRAME) of the module that it is in. Async-signal-safe. */
+bool mt__unwind_function_by(mt__bytes table, uint64_t ip, struct mt__unwind_function *function);
+
 #endif

@@ -15,7 +15,7 @@
 
 /* -- What the table says of a place in it ------------------------------------------------------------------------- */
 
-enum rule { SAME, LOST, AT_OFFSET, IS_OFFSET, IN_REGISTER };
+enum rule { SAME, LOST, UNDEFINED, AT_OFFSET, IS_OFFSET, IN_REGISTER };
 
 struct row {
     bool known; /* where the frame begins is a register and an offset */
@@ -100,7 +100,7 @@ static bool run_register(struct machine *machine, unsigned code, mt__bytes *at)
         restore(machine, number);
         return true;
     case 0x07: /* undefined */
-        set_rule(machine, number, LOST, 0);
+        set_rule(machine, number, UNDEFINED, 0);
         return true;
     case 0x08: /* same_value */
         set_rule(machine, number, SAME, 0);
@@ -194,13 +194,7 @@ static bool run(struct machine *machine, mt__bytes at, mt__bytes end, uint64_t i
 
 /* -- From a frame to its caller's --------------------------------------------------------------------------------- */
 
-struct copy {
-    const unsigned char *bytes;
-    uint64_t base;
-    size_t size;
-};
-
-static bool read_stack(const struct copy *copy, uint64_t address, uint64_t *value)
+static bool read_stack(const struct mt__unwind_stack *copy, uint64_t address, uint64_t *value)
 {
     if (copy->size < sizeof *value || address < copy->base || address - copy->base > copy->size - sizeof *value)
         return false;
@@ -209,7 +203,7 @@ static bool read_stack(const struct copy *copy, uint64_t address, uint64_t *valu
 }
 
 /* A frame record is a pointer to the next one, further up, and a return address. */
-static bool guess_frame(struct mt__registers *registers, const struct copy *copy)
+static bool guess_frame(struct mt__registers *registers, const struct mt__unwind_stack *copy)
 {
     uint64_t up, address;
     struct mt__unwind_function function;
@@ -223,7 +217,7 @@ static bool guess_frame(struct mt__registers *registers, const struct copy *copy
     return false;
 }
 
-static void apply(const struct row *row, unsigned number, uint64_t frame, const struct copy *copy,
+static void apply(const struct row *row, unsigned number, uint64_t frame, const struct mt__unwind_stack *copy,
                   const struct mt__registers *old, struct mt__registers *next)
 {
     int64_t value = row->of[number].value;
@@ -246,49 +240,89 @@ static void apply(const struct row *row, unsigned number, uint64_t frame, const 
         next->known |= old->known & 1ull << number;
         break;
     case LOST:
+    case UNDEFINED:
         break;
     }
 }
 
-/* ip: of the instruction, which of a caller is the one before the return address. False: there is no caller. */
-static bool step(struct mt__registers *registers, uint64_t ip, const struct copy *copy)
+/* The row of the instruction. False: it is not known, or not such a one. */
+static bool find_row(struct machine *machine, uint64_t ip)
 {
-    struct mt__registers next = *registers;
-    struct machine machine = {0};
-    struct mt__unwind_function function;
+    const struct mt__unwind_function *function = machine->function;
+
+    if (!run(machine, function->common, function->common_end, ip))
+        return false;
+    machine->first = machine->row;
+    machine->location = function->start;
+    return run(machine, function->own, function->own_end, ip) && machine->row.known &&
+           machine->row.base < MT__UNWIND_REGS && function->return_register < MT__UNWIND_REGS;
+}
+
+/* ip: of the instruction, which of a caller is the one before the return address. exact: nothing is guessed. */
+static enum mt__unwound step(struct mt__registers *registers, uint64_t ip, const struct mt__unwind_function *function,
+                             const struct mt__unwind_stack *copy, bool exact)
+{
+    struct mt__registers next;
+    struct machine machine; /* what it remembers is large, and rarely used */
     uint64_t frame;
 
-    if (!mt__unwind_function(ip, &function))
-        return false;
-    machine.function = &function;
-    if (!run(&machine, function.common, function.common_end, ip))
-        return false;
-    machine.first = machine.row;
-    machine.location = function.start;
-    if (!run(&machine, function.own, function.own_end, ip) || !machine.row.known ||
-        machine.row.base >= MT__UNWIND_REGS || function.return_register >= MT__UNWIND_REGS)
-        return false;
+    machine.function = function;
+    machine.row = machine.first = (struct row){0};
+    machine.depth = 0;
+    machine.location = 0;
+    if (!find_row(&machine, ip))
+        return MT__UNWOUND_LOST;
+    if (machine.row.of[function->return_register].rule == UNDEFINED)
+        return MT__UNWOUND_ALL;
     if (!(registers->known >> machine.row.base & 1) &&
-        (machine.row.base != MT__REG_FRAME || !guess_frame(registers, copy)))
-        return false;
+        (exact || machine.row.base != MT__REG_FRAME || !guess_frame(registers, copy)))
+        return MT__UNWOUND_LOST;
     next = *registers;
     frame = registers->value[machine.row.base] + (uint64_t)machine.row.offset;
     for (unsigned i = 0; i < MT__UNWIND_REGS; i++)
         apply(&machine.row, i, frame, copy, registers, &next);
-    if (!(next.known >> function.return_register & 1) || frame < registers->value[MT__REG_STACK])
-        return false;
+    if (!(next.known >> function->return_register & 1) || frame < registers->value[MT__REG_STACK])
+        return MT__UNWOUND_LOST;
     mt__register_set(&next, MT__REG_STACK, frame);
-    next.ip = next.value[function.return_register];
+    next.ip = next.value[function->return_register];
 #if defined(__aarch64__)
     next.ip &= 0xffffffffffffull;
 #endif
     *registers = next;
-    return next.ip > 1;
+    return next.ip > 1 ? MT__UNWOUND : MT__UNWOUND_LOST;
+}
+
+enum mt__unwound mt__unwind_step(struct mt__registers *registers, uint64_t address, const void *table,
+                                 const struct mt__unwind_stack *stack)
+{
+    struct mt__unwind_function function;
+
+    if (!mt__unwind_function_by(table, address, &function))
+        return MT__UNWOUND_LOST;
+    return step(registers, address, &function, stack, true);
+}
+
+void mt__unwind_begin(struct mt__registers *registers, const ucontext_t *context)
+{
+    memset(registers, 0, sizeof *registers);
+#if defined(__x86_64__)
+    static const unsigned char numbers[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
+                                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    for (unsigned i = 0; i < sizeof numbers; i++)
+        mt__register_set(registers, i, (uint64_t)context->uc_mcontext.gregs[numbers[i]]);
+    registers->ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+    for (unsigned i = 0; i < 31; i++)
+        mt__register_set(registers, i, context->uc_mcontext.regs[i]);
+    mt__register_set(registers, MT__REG_STACK, context->uc_mcontext.sp);
+    registers->ip = context->uc_mcontext.pc;
+#endif
 }
 
 size_t mt__unwind(struct mt__registers *registers, const unsigned char *bytes, size_t size, void **frames, size_t max)
 {
-    struct copy copy = {bytes, registers->value[MT__REG_STACK], size};
+    struct mt__unwind_stack copy = {bytes, registers->value[MT__REG_STACK], size};
+    struct mt__unwind_function function;
     uint64_t last = 0;
     size_t count = 0;
 
@@ -298,7 +332,8 @@ size_t mt__unwind(struct mt__registers *registers, const unsigned char *bytes, s
         if (count > 1 && stack <= last)
             break;
         last = stack;
-        if (!step(registers, registers->ip - (count > 1), &copy))
+        if (!mt__unwind_function(registers->ip - (count > 1), &function) ||
+            step(registers, registers->ip - (count > 1), &function, &copy, false) != MT__UNWOUND)
             break;
     }
     return count;

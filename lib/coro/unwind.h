@@ -2,8 +2,11 @@
 #ifndef CORO_UNWIND_H
 #define CORO_UNWIND_H
 
+#include "base/seam.h"
+
 #include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 #define MT__UNWIND_REGS 33
 
@@ -30,5 +33,23 @@ static inline void mt__register_set(struct mt__registers *registers, unsigned nu
  * stack pointer upward; where it ends, the trace ends. Without the frame pointer, where a function needs it, the first
  * frame record on the stack that looks like one is taken. Returns how many. */
 size_t mt__unwind(struct mt__registers *registers, const unsigned char *bytes, size_t size, void **frames, size_t max);
+
+/* What a signal handler was given: all of them are known. Async-signal-safe, as is the step. */
+MT__SEAM void mt__unwind_begin(struct mt__registers *registers, const ucontext_t *context);
+
+/* A stack, or the top of one, and the address that it has, or had. */
+struct mt__unwind_stack {
+    const unsigned char *bytes;
+    uint64_t base;
+    size_t size;
+};
+
+enum mt__unwound { MT__UNWOUND, MT__UNWOUND_ALL, MT__UNWOUND_LOST };
+
+/* From a frame to its caller's, by the table (PT_GNU_EH_FRAME) of the module that the address is in, which is that of
+ * an instruction: of a caller, the one before the return address. Nothing is guessed, and nothing read but the stack
+ * and the table. ALL: by the table there is no caller. LOST: that is not known. */
+MT__SEAM enum mt__unwound mt__unwind_step(struct mt__registers *registers, uint64_t address, const void *table,
+                                          const struct mt__unwind_stack *stack);
 
 #endif
