@@ -521,6 +521,11 @@ clean-local: clean-kept
 clean-kept:
 	rm -rf %D%/variants.kept %D%/cross.kept
 
+# Threads that compute, and have to make way.
+TESTS += %D%/patch/slices.t
+EXTRA_DIST += %D%/patch/slices.t %D%/patch/slices.c %D%/patch/slices.h %D%/patch/slices-registers.c %D%/patch/slices-cxx.cc \
+	%D%/patch/slices-native.c
+
 # Unchanged threaded programs, with liblinuxmt-patch preloaded.
 TESTS += %D%/patch/threads.t %D%/patch/languages.t
 EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/patch/pthreads-mutex.c \

@@ -290,6 +290,17 @@ static void yield(void)
     mt__record_state(hub->current->task->record, MT_RUNNING);
 }
 
+int mt__hub_look(struct mt__hub *hub)
+{
+    turn(hub, 0);
+    return hub->ready != NULL;
+}
+
+void mt__hub_make_way(void)
+{
+    yield();
+}
+
 static void settle_here(void)
 {
     struct mt__hub *hub = mt__hub;

@@ -311,6 +311,10 @@ struct mt__coro *mt__hub_turn(struct mt__hub *hub);
  * ends the wait of one that lets it in. */
 MT__SEAM void mt__hub_interrupt(int signal, unsigned flags, int is_sent);
 
+/* lib/patch's, of who runs here: a turn, whether somebody is ready after it; and letting those go first. */
+MT__SEAM int mt__hub_look(struct mt__hub *hub);
+MT__SEAM void mt__hub_make_way(void);
+
 /* lib/patch's: puts what `next` has to find in its thread in the place of hub->storage, and makes it that. Called on
  * the stack that is being left, and only if the two differ: coroutines without any have the thread's own in common. */
 extern MT__SEAM void (*mt__storage_swap)(struct mt__hub *hub, const struct mt__coro *next);

@@ -31,7 +31,7 @@ int mt__signal_arrived(int signal, const siginfo_t *info)
 static struct mt__mailbox *taker(struct mt__hub *hub, uint64_t signal)
 {
     const struct mt__signalled *root = &hub->root.signals;
-    struct mt__mailbox *found = !root->has_mask || root->blocked & signal ? NULL : mt__root_mailbox();
+    struct mt__mailbox *found = hub->rootless || !root->has_mask || root->blocked & signal ? NULL : mt__root_mailbox();
 
     if (found && root->waits)
         return found;

@@ -23,4 +23,6 @@ liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/futex.c %D%/key.c %D
 # And what threads have for their own.
 liblinuxmt_patch_la_SOURCES += %D%/dlopen.c %D%/modules.c %D%/storage.c %D%/storage.h %D%/thread-id.c %D%/thread-local.c \
 	%D%/thread-signals.c lib/arch/@MT_ARCH@/dlopen.S
+# And their time slices.
+liblinuxmt_patch_la_SOURCES += %D%/slice.c %D%/slice.h %D%/slice-signal.c %D%/slice-stack.c %D%/slice-watch.c
 EXTRA_DIST += lib/arch/x86_64/dlopen.S lib/arch/x86_64/vfork.S lib/arch/aarch64/dlopen.S lib/arch/aarch64/vfork.S

@@ -18,6 +18,7 @@
  */
 #include "patch/signals.h"
 #include "patch/pthreads.h"
+#include "patch/slice.h"
 #include "patch/storage.h"
 #include "patch/undeclared.h"
 
@@ -73,7 +74,7 @@ static void enforce(uint64_t mask)
     if (here.in_force == mask)
         return;
     here.in_force = mask;
-    change(SIG_SETMASK, mask);
+    change(SIG_SETMASK, mask & ~mt__slice_signals());
 }
 
 /* -- Whose is which ------------------------------------------------------------------------------------------------ */
@@ -211,7 +212,7 @@ void mt__masks_forked(void)
     }
     here.members = 1;
     count(0, coro->signals.blocked);
-    hub->root.signals.blocked = ~0ull; /* it is not to be had again */
+    hub->root.signals.blocked = coro->signals.blocked; /* it is not to be had again */
     find_waiting(hub);
 }
 
@@ -260,8 +261,11 @@ static int change_mask(const void *caller, int how, const sigset_t *set, sigset_
 {
     struct mt__hub *hub = mt__hub;
     uint64_t mask, was, wanted;
+    sigset_t room;
     int error;
 
+    if (how != SIG_UNBLOCK)
+        set = mt__slice_spared(set, &room);
     if (!set || !is_own(caller))
         return mt__libc(pthread_sigmask)(how, set, before);
     wanted = mt__signals_of(set); /* before and set may be one */

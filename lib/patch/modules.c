@@ -99,6 +99,19 @@ static int is_allocator(const struct dl_phdr_info *info)
     return find_symbols(info, &symbols) && defines(&symbols, "malloc");
 }
 
+int mt__module_keeps(const struct dl_phdr_info *info)
+{
+    static const char *const names[] = {"malloc", "__tls_get_addr", "_Unwind_RaiseException"};
+    struct symbols symbols;
+
+    if (!find_symbols(info, &symbols))
+        return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (defines(&symbols, names[i]))
+            return 1;
+    return 0;
+}
+
 /* The first is the one that is called. In the program its code is not known from the program's own. */
 static int find_allocator(struct dl_phdr_info *info, size_t size, void *arg)
 {

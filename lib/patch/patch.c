@@ -4,6 +4,7 @@
  * is called before that (by other libraries' constructors) is looked up by the call.
  */
 #include "patch/patch.h"
+#include "patch/slice.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -81,6 +82,7 @@ static void report(void)
                           (unsigned long long)count, count == 1 ? "" : "s");
         mt__sys(SYS_write, STDERR_FILENO, line, length);
     }
+    mt__slice_report();
     if (why) {
         length = snprintf(line, sizeof line, "linuxmt: its threads are the kernel's: %s\n", why);
         mt__sys(SYS_write, STDERR_FILENO, line, length);
@@ -104,6 +106,8 @@ int mt_patch(unsigned classes)
     if (classes &
         MT_PATCH_THREAD) /* a lock that one coroutine holds, and another waits for in the kernel, stays held */
         classes |= MT_PATCH_LOCK;
+    if (classes & MT_PATCH_THREAD)
+        mt__slice_prepare();
     mt__own_high();
     __atomic_fetch_or(&mt__patch_on, classes, __ATOMIC_RELEASE);
     if (classes & MT_PATCH_SIGNAL)

@@ -128,6 +128,9 @@ int mt__pthread_is_library(const void *caller);
 /* Whether there are any, in any hub. */
 int mt__pthread_any(void);
 
+/* How many there are in this thread's hub. Async-signal-safe. */
+unsigned mt__pthreads_here(void);
+
 /* One of those has ended, in the hub it was spawned in. */
 void mt__pthread_gone(void);
 

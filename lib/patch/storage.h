@@ -72,6 +72,11 @@ struct mt__module {
  * with, one after the other, if all of them have a place in both; *size: how much that is. */
 unsigned mt__modules_list(struct mt__module *modules, unsigned room, char *image, size_t *size);
 
+/* Whether a thread must not be left in the middle of its code: libc, the dynamic linker, allocators, and what unwinds.
+ */
+struct dl_phdr_info;
+int mt__module_keeps(const struct dl_phdr_info *info);
+
 /* How often a module has been loaded or unloaded. */
 uint64_t mt__modules_changes(void);
 

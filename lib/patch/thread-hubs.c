@@ -13,6 +13,7 @@
 #include "patch/pthreads.h"
 #include "patch/locks.h"
 #include "patch/signals.h"
+#include "patch/slice.h"
 
 #include <limits.h>
 #include <link.h>
@@ -42,7 +43,7 @@ static struct hub {
 } hubs[MOST];
 
 static uint32_t living;               /* of all hubs */
-static __thread uint32_t living_here; /* of this thread's */
+static __thread uint32_t living_here __attribute__((tls_model("initial-exec"))); /* of this thread's */
 static __thread int is_carrier;
 static int is_orphan; /* forked by a coroutine: the thread that carried its hub is not here */
 static pthread_key_t leaving;
@@ -106,7 +107,13 @@ static int spawn_here(struct mt__pthread *thread, int (*body)(void *arg))
     living_here++;
     __atomic_fetch_add(&living, 1, __ATOMIC_RELAXED);
     thread->task = task;
+    mt__slice_begin();
     return 0;
+}
+
+unsigned mt__pthreads_here(void)
+{
+    return living_here;
 }
 
 int mt__pthread_any(void)
@@ -120,6 +127,8 @@ void mt__pthread_gone(void)
 
     if (!left && is_orphan)
         exit(0);
+    if (living_here == 1)
+        mt__slice_end();
     if (!--living_here)
         mt__lock_wake(&living_here, INT_MAX, 0);
     if (!left)
@@ -185,6 +194,7 @@ static int carry(void *arg)
         }
     }
     wait_for(&living_here);
+    mt__slice_forget();
     mt__storage_forget();
     return 0;
 }
@@ -305,12 +315,14 @@ static void send_home(struct hub *hub)
 static void thread_leaves(void *value)
 {
     wait_for(&living_here);
+    mt__slice_forget();
     mt__storage_forget();
     if (mt__sys(SYS_gettid) != getpid())
         return;
     wait_for(&living);
     for (int i = 1; i < MOST; i++)
         send_home(&hubs[i]);
+    mt__slices_stop();
 }
 
 /* Only the thread or coroutine that forked is in the child. */
@@ -319,6 +331,7 @@ static void forked(void)
     is_orphan = mt__hub && mt__hub->current != &mt__hub->root;
     living = living_here = mt__pthread_if_known() && mt__pthread_if_known()->unwinds;
     memset(hubs, 0, sizeof hubs);
+    mt__slices_forked(living_here);
     mt__ids_forked();
     mt__modules_forked();
     mt__storage_forked();
