@@ -8,6 +8,7 @@
  * whether the program's does or not.
  */
 #include "patch/signals.h"
+#include "patch/slice.h"
 #include "coro/accept.h"
 #include "patch/undeclared.h"
 
@@ -53,6 +54,7 @@ static int is_fault(int signal)
 static int has_handler(const struct sigaction *action)
 {
     return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN && action->sa_handler != SIG_ERR &&
+           action->sa_sigaction != mt__slice_over &&
            action->sa_handler != mt__accept_tick; /* which interrupts nothing but its own call */
 }
 
@@ -70,10 +72,16 @@ int mt__handler_is_ours(int signal)
     return action.sa_flags & (int)SA_RESETHAND ? MT__HANDLER_ONCE : MT__HANDLER_STAYS;
 }
 
+static void add_slices(sigset_t *mask)
+{
+    mt__signals_to(mask, mt__signals_of(mask) | mt__slice_signals());
+}
+
 /* As the program has set it. */
-static void translate(struct sigaction *action, handler_fn *handler, int asks)
+static void translate(struct sigaction *action, handler_fn *handler, int asks, uint64_t blocked)
 {
     action->sa_sigaction = handler;
+    mt__signals_to(&action->sa_mask, mt__signals_of(&action->sa_mask) & ~(mt__slice_signals() & ~blocked));
     if (!asks)
         action->sa_flags &= ~SA_SIGINFO;
 }
@@ -82,6 +90,7 @@ static int set(int signal, const struct sigaction *action, struct sigaction *bef
 {
     handler_fn *former = __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE);
     int asked = entries[signal].asks;
+    uint64_t blocked = entries[signal].blocks;
     struct sigaction ours = *action, old;
 
     if (has_handler(action)) {
@@ -93,11 +102,13 @@ static int set(int signal, const struct sigaction *action, struct sigaction *bef
         __atomic_store_n(&entries[signal].handler, action->sa_sigaction, __ATOMIC_RELEASE);
         ours.sa_sigaction = run;
         ours.sa_flags |= SA_SIGINFO;
+        if (ours.sa_flags & SA_ONSTACK) /* which may have room for its own frame only */
+            add_slices(&ours.sa_mask);
     }
     if (mt__libc(sigaction)(signal, &ours, &old))
         return -1;
     if (is_ours(&old))
-        translate(&old, former, asked);
+        translate(&old, former, asked, blocked);
     if (before)
         *before = old;
     return 0;
@@ -113,7 +124,7 @@ MT__PATCHED int sigaction(int signal, const struct sigaction *restrict action, s
         return set(signal, action, before);
     result = mt__libc(sigaction)(signal, action, before);
     if (!result && before && signal < SIGNALS && is_ours(before))
-        translate(before, entries[signal].handler, entries[signal].asks);
+        translate(before, entries[signal].handler, entries[signal].asks, entries[signal].blocks);
     return result;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 static std::atomic<long> laps[2];
+static std::atomic<int> over;
 
 /* Until both have gone on so often while the other did not wait for it. */
 static void in_turns(int self, const std::function<void()> &step)
@@ -27,12 +28,14 @@ static void in_turns(int self, const std::function<void()> &step)
             step();
         while (laps[!self] == seen);
     }
-    laps[self]++;
+    over++;
+    while (over < 2) /* the other may be in need of more */
+        laps[self]++;
 }
 
 static void both(const std::function<void()> &step)
 {
-    laps[0] = laps[1] = 0;
+    laps[0] = laps[1] = over = 0;
     std::thread other([&] { in_turns(1, step); });
     in_turns(0, step);
     other.join();
@@ -62,7 +65,9 @@ static void hold(int self, int *wrong)
         }
         *wrong += std::uncaught_exceptions();
     }
-    laps[self]++;
+    over++;
+    while (over < 2) /* the other may be in need of more */
+        laps[self]++;
 }
 
 struct Slow {
@@ -96,7 +101,7 @@ int main()
     });
     std::printf("counted: %ld\n", shared.use_count());
 
-    laps[0] = laps[1] = 0;
+    laps[0] = laps[1] = over = 0;
     std::thread holds([&] { hold(1, &wrong[1]); });
     hold(0, &wrong[0]);
     holds.join();
@@ -112,10 +117,12 @@ int main()
                 caught += std::stoi(error.what()) == i;
             }
         misses += caught != 10;
+        for (volatile int k = 0; k < 100000; k++) { /* where it can be interrupted: in the unwinder it cannot */
+        }
     });
     std::printf("on their way: %d wrong\n", misses.load());
 
-    laps[0] = laps[1] = 0;
+    laps[0] = laps[1] = over = 0;
     std::thread makes([&] { seen[0] = first_come(); });
     while (!laps[0]) {
     }

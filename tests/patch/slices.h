@@ -41,6 +41,14 @@ static inline void *finish(pthread_t thread)
     return value;
 }
 
+/* The end of two that have waited for each other's counts: the other may be in need of more. */
+static inline void see_off(int *count, int *over)
+{
+    ADD(*over);
+    while (LOAD(*over) < 2)
+        ADD(*count);
+}
+
 /* So much time of a processor, whatever others have. */
 static inline void compute(long milliseconds)
 {
