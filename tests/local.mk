@@ -534,7 +534,7 @@ EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/
 	%D%/patch/pthreads-crowd.c %D%/patch/pthreads-pipe.c %D%/patch/pthreads-sent.c %D%/patch/pthreads-strays.c \
 	%D%/patch/pthreads-signals.c %D%/patch/pthreads-variables.c %D%/patch/threads-cxx.cc %D%/patch/threads-variables.cc \
 	%D%/patch/threads-module.cc %D%/patch/threads-loads.c %D%/patch/threads-churn.cc %D%/patch/threads-churned.c \
-	%D%/patch/pthreads-mask.c %D%/patch/pthreads-polls.c %D%/patch/threads-allocator.c %D%/patch/threads-unloads.c \
+	%D%/patch/pthreads-mask.c %D%/patch/pthreads-polls.c %D%/patch/threads-allocator.c %D%/patch/threads-names.c %D%/patch/threads-unloads.c \
 	%D%/patch/threads-mixture.c %D%/patch/threads-runtime.c %D%/patch/languages.t %D%/patch/threads.rb %D%/patch/threads.rs \
 	%D%/patch/Threads.java %D%/patch/threads.go %D%/patch/threads-many.py %D%/patch/mixed.c %D%/patch/echo-threads.c \
 	%D%/patch/echo-client.c %D%/patch/proxy-load.c %D%/patch/threads.py %D%/patch/sqlite.c %D%/model/lockline.pml

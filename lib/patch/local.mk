@@ -8,6 +8,8 @@ liblinuxmt_patch_la_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
 liblinuxmt_patch_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -fno-builtin
 liblinuxmt_patch_la_LIBADD = liblinuxmt.la -ldl
 liblinuxmt_patch_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(MT_LIBVERSION) -no-undefined
+# A program may have some of these names itself (Erlang's has sigaction, by way of __sigaction): ours do not go there.
+liblinuxmt_patch_la_LDFLAGS += -Wl,-Bsymbolic-functions
 if HAVE_MAP
 liblinuxmt_patch_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/patch.map
 EXTRA_liblinuxmt_patch_la_DEPENDENCIES = %D%/patch.map

@@ -93,6 +93,12 @@ else
     verdict "threads-allocator.c builds" 1
 fi
 
+if compile names threads-names.c -ldl -rdynamic; then
+    same names "$scratch/names"
+else
+    verdict "threads-names.c builds" 1
+fi
+
 # kernels NAME COUNT WHY COMMAND...: the same, and so many threads were the kernel's, and the report says why.
 kernels()
 {
