@@ -235,6 +235,7 @@ static const char *const runtimes[] = {
     "coreclr_initialize",        /* .NET's */
     "mono_jit_init",             /* and Mono's */
     "GC_init",                   /* the collector of Boehm, Demers and Weiser */
+    "create_main_lisp_thread",   /* Steel Bank Common Lisp */
     "GOMP_parallel",             /* OpenMP's, GNU's */
     "__kmpc_fork_call",          /* and LLVM's */
     "io_getevents",              /* libaio, which waits by itself */
