@@ -60,6 +60,15 @@ void call_that_blocks(void)
         continue;
 }
 
+static int be_rude(void *unused)
+{
+    const struct timespec minute = {60, 0};
+
+    puts("ready");
+    fflush(stdout);
+    return nanosleep(&minute, NULL);
+}
+
 static int block(void *unused)
 {
     mt_sleep(MT_MS(NAP_MS));
@@ -262,6 +271,13 @@ static int run_lost(void)
     return join_all();
 }
 
+/* Until it is killed. */
+static int run_rude(void)
+{
+    go(be_rude, "rude");
+    return join_all();
+}
+
 /* Until it is killed. All wait rightly. */
 static int run_patient(void)
 {
@@ -324,6 +340,8 @@ int main(int argc, char **argv)
         return run_many() != 0;
     if (!strcmp(kind, "lost"))
         return run_lost() != 0;
+    if (!strcmp(kind, "rude"))
+        return run_rude() != 0;
     if (!strcmp(kind, "patient"))
         return run_patient() != 0;
     if (!strcmp(kind, "asleep"))
@@ -332,6 +350,6 @@ int main(int argc, char **argv)
         return run_circle() != 0;
     if (!strcmp(kind, "loop"))
         return puts(mt_loop_name()) < 0;
-    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|patient|asleep|circle|loop\n");
+    fprintf(stderr, "Usage: coros-mt naps|block|compute|lock|many|lost|rude|patient|asleep|circle|loop\n");
     return 2;
 }

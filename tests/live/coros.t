@@ -110,6 +110,16 @@ trace locks
     at_least locks/name=accounts/time 700$ms && verdict "3 of [0-9] tasks spent * waiting for lock \"accounts\", held by holder *"
 ok $? "a lock among coroutines has its holder by name"
 
+is_in_call()
+{
+    trace_pid coros -d 0
+    verdict "1 coroutine in 1 hub; \"rude\" runs, in *nanosleep, be_rude at coros-mt.c:*"
+}
+start "$live/coros-mt" rude
+await is_in_call && [ "$(get ${coro}rude/state)" = running ] && case $(get ${coro}rude/call) in *nanosleep) ;; *) false ;; esac
+ok $? "at once, the call that keeps a hub now"
+stop
+
 start "$live/coros-mt" patient
 sleep 0.3
 trace_pid coros -d 0.1
