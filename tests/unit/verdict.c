@@ -246,6 +246,7 @@ static struct model coro_model(struct model_hub *hub, struct model_coro *coros, 
                                        .name = i ? "worker" : "main",
                                        .root = !i,
                                        .what = "",
+                                       .call = "",
                                        .place = "",
                                        .body = "",
                                        .state = MT_WAITING};
