@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LONGEST MT_SEC(3600)
+#define PAUSE   MT_MS(10)
 
 static mt_deadline deadline_of(const struct timespec *timeout)
 {
@@ -39,6 +40,15 @@ static long take(const sigset_t *set, siginfo_t *info)
     return signal;
 }
 
+/* Without a descriptor to wait for. 0: it is time to. */
+static int look_again(mt_deadline deadline, enum mt__name_number number)
+{
+    mt_deadline next = mt_after(PAUSE);
+    int result = mt__patch_wait_time(next < deadline ? next : deadline, mt__names[number].name);
+
+    return result == -ETIME && next < deadline ? 0 : result;
+}
+
 /* The signal, or -errno. */
 static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline deadline, enum mt__name_number number)
 {
@@ -50,11 +60,10 @@ static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline dead
         signal = take(set, info);
         if (signal != -EAGAIN || result)
             break;
-        if (fd < 0 && (fd = mt__own(mt__sys(SYS_signalfd4, -1, set, 8, SFD_CLOEXEC | SFD_NONBLOCK))) < 0) {
-            signal = fd;
-            break;
-        }
-        result = mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
+        if (fd < 0)
+            fd = mt__own(mt__sys(SYS_signalfd4, -1, set, 8, SFD_CLOEXEC | SFD_NONBLOCK));
+        result = fd < 0 ? look_again(deadline, number)
+                        : mt__patch_wait_fd(fd, POLLIN, MT__WAIT_INTERRUPT_ALWAYS, deadline, mt__names[number].name);
     }
     mt__signals_accept(0);
     if (fd >= 0)
