@@ -2,7 +2,8 @@
  *
  * Signals that are sent to a process. One that comes while a coroutine runs that lets it in is that one's. One that
  * comes in a turn of the hub, when nobody runs and all is let in that anybody lets in, is kept until the end of the
- * turn, and is then as if it had been sent to one of those who let it in.
+ * turn, and is then as if it had been sent to one of those who let it in. So is one that comes between a turn and the
+ * switch, when another's mask is in force than that of who is about to be left.
  */
 #include "patch/pthreads.h"
 #include "patch/signals.h"
@@ -15,7 +16,9 @@ int mt__signal_arrived(int signal, const siginfo_t *info)
     uint64_t before;
     int error;
 
-    if (!hub || !hub->in_turn || !hub->root.signals.has_mask || !mt__pthread_is_on())
+    if (!hub || !hub->root.signals.has_mask || !mt__pthread_is_on())
+        return 0;
+    if (!hub->in_turn && !(mt__mask_of_caller() & mt__signal_bit(signal)))
         return 0;
     if (mt__signal_is_coming(signal))
         return 0;

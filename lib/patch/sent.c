@@ -224,12 +224,14 @@ int mt__signal_is_knock(const siginfo_t *info)
     return 1;
 }
 
-/* Who waits, or is about to, answers the summons, as his wait may have to end. */
+/* Who waits, or is about to, answers the summons, as his wait may have to end; a handler that runs as he does is where
+ * that is known. */
 void mt__signal_knocked(void)
 {
     struct mt__hub *hub = mt__hub;
+    const struct mt__coro *self = hub ? hub->current : NULL;
 
-    if (hub && !hub->in_turn && !hub->current->parked && !hub->current->signals.waits)
+    if (hub && !hub->in_turn && (self->signals.answers || (!self->parked && !self->signals.waits)))
         mt__signals_deliver();
 }
 
