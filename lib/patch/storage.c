@@ -361,16 +361,21 @@ static void exchange(struct mt__storage *from, struct mt__storage *to)
     change_signal_stack(from, to);
 }
 
+/* As in a turn, a handler would find nobody's variables and mask: those of one, while another is said to run. */
 static void swap(struct mt__hub *hub, const struct mt__coro *next)
 {
     struct mt__storage *now = mt__storage_in_place(hub), *then = next->storage;
 
+    hub->in_turn = 1;
     if (now != then) {
         exchange(now ? now : &own, then ? then : &own);
         put_in_place(hub, then);
     }
     if (hub->storage == &watched)
         mt__mask_switch(hub, next);
+    __atomic_store_n(&hub->current, (struct mt__coro *)next, __ATOMIC_RELAXED); /* the monitor looks */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hub->in_turn = 0;
 }
 
 /* -- Life ---------------------------------------------------------------------------------------------------------- */
