@@ -209,6 +209,24 @@ void mt__signals_accept(uint64_t signals)
     mt__signals_restore(before);
 }
 
+void mt__signal_keep_pipe(void)
+{
+    struct mt__mailbox *own = mt__mailbox_here();
+    uint64_t before, pipe = mt__signal_bit(SIGPIPE);
+    const struct timespec none = {0, 0};
+    siginfo_t info;
+
+    if (!own || !own->coro || !(blocked_by(own) & pipe))
+        return;
+    before = mt__signals_block();
+    if (mt__sys(SYS_rt_sigtimedwait, &pipe, &info, &none, sizeof pipe) == SIGPIPE) {
+        mt__mini_acquire(&own->guard);
+        mt__mailbox_keep(own, SIGPIPE, &info);
+        mt__mini_release(&own->guard);
+    }
+    mt__signals_restore(before);
+}
+
 /* -- For handlers -------------------------------------------------------------------------------------------------- */
 
 static int is_knock(const siginfo_t *info)
