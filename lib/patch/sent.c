@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static __thread uint8_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec"))); /* raised, by number */
+static __thread uint32_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec"))); /* raised, by number */
 static char knock; /* its address is a knock's value */
 
 /* -- Sending ------------------------------------------------------------------------------------------------------- */
@@ -209,24 +209,6 @@ void mt__signals_accept(uint64_t signals)
     mt__signals_restore(before);
 }
 
-void mt__signal_keep_pipe(void)
-{
-    struct mt__mailbox *own = mt__mailbox_here();
-    uint64_t before, pipe = mt__signal_bit(SIGPIPE);
-    const struct timespec none = {0, 0};
-    siginfo_t info;
-
-    if (!own || !own->coro || !(blocked_by(own) & pipe))
-        return;
-    before = mt__signals_block();
-    if (mt__sys(SYS_rt_sigtimedwait, &pipe, &info, &none, sizeof pipe) == SIGPIPE) {
-        mt__mini_acquire(&own->guard);
-        mt__mailbox_keep(own, SIGPIPE, &info);
-        mt__mini_release(&own->guard);
-    }
-    mt__signals_restore(before);
-}
-
 /* -- For handlers -------------------------------------------------------------------------------------------------- */
 
 static int is_knock(const siginfo_t *info)
@@ -257,7 +239,7 @@ int mt__signal_was_sent(int signal)
 {
     int was = coming[signal] > 0;
 
-    coming[signal] -= (uint8_t)was;
+    coming[signal] -= (uint32_t)was;
     return was;
 }
 

@@ -98,9 +98,6 @@ void mt__signal_keep_pipe(void);
 /* One of these that it is sent from now on ends the caller's wait. Those from before are there. */
 void mt__signals_accept(uint64_t signals);
 
-/* A SIGPIPE that the caller's write has raised, and that it blocks, stays its own when others have their turns. */
-void mt__signal_keep_pipe(void);
-
 /* For handlers. Whether it only says that somebody here has been sent one; if that is who runs, it is delivered now. */
 int mt__signal_is_knock(const siginfo_t *info);
 void mt__signal_knocked(void);
