@@ -126,19 +126,15 @@ void mt__mailbox_open(struct mt__mailbox *mailbox, uint64_t blocked)
 
 void mt__mailbox_begin(struct mt__mailbox *mailbox, struct mt__coro *coro)
 {
-    uint64_t before = mt__signals_block();
-
     mt__mini_acquire(&mailbox->guard);
     mailbox->coro = coro;
     mailbox->tid = (int)mt__hub->tid;
     mt__mini_release(&mailbox->guard);
-    mt__signals_restore(before);
 }
 
 /* What is left of it goes with its thread, as the kernel's does. */
 void mt__mailbox_close(struct mt__mailbox *mailbox)
 {
-    uint64_t before = mt__signals_block();
     siginfo_t info;
 
     mt__mini_acquire(&mailbox->guard);
@@ -147,7 +143,6 @@ void mt__mailbox_close(struct mt__mailbox *mailbox)
     while (mt__mailbox_take(mailbox, ~0ull, &info)) {
     }
     mt__mini_release(&mailbox->guard);
-    mt__signals_restore(before);
 }
 
 struct mt__mailbox *mt__mailbox_here(void)

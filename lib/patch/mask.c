@@ -292,6 +292,26 @@ MT__PATCHED int sigprocmask(int how, const sigset_t *restrict set, sigset_t *res
     return error ? -1 : 0;
 }
 
+uint64_t mt__mask_block(uint64_t signals)
+{
+    struct mt__hub *hub = mt__hub;
+    uint64_t before;
+
+    if (!mt__pthread_is_on() || !holder(hub, hub->current)->signals.has_mask)
+        return ~0ull;
+    before = holder(hub, hub->current)->signals.blocked;
+    mt__mask_restore(before | signals);
+    return before;
+}
+
+void mt__mask_restore(uint64_t blocked)
+{
+    if (blocked == ~0ull)
+        return;
+    mt__signals_block();
+    change_own(mt__hub, blocked);
+}
+
 /* -- For a while --------------------------------------------------------------------------------------------------- */
 
 void mt__mask_suspend(struct mt__mask_suspended *suspended, const sigset_t *mask)

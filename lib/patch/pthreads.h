@@ -97,6 +97,7 @@ void mt__pthread_leave(struct mt__pthread *thread, void *value) __attribute__((n
 
 /* -- Numbers of threads (thread-id.c) ------------------------------------------------------------------------------ */
 
+/* With all signals blocked. */
 void mt__ids_add(struct mt__pthread *thread);
 void mt__ids_remove(struct mt__pthread *thread);
 void mt__ids_forked(void); /* in the child: only who forked lives */

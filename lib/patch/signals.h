@@ -48,6 +48,8 @@ struct mt__mailbox {
 };
 
 void mt__mailbox_open(struct mt__mailbox *mailbox, uint64_t blocked);
+
+/* With all signals blocked. */
 void mt__mailbox_begin(struct mt__mailbox *mailbox, struct mt__coro *coro);
 void mt__mailbox_close(struct mt__mailbox *mailbox);
 
@@ -123,6 +125,10 @@ void mt__mask_leave(void);
 
 /* In a switch: it is to be in force. */
 void mt__mask_switch(const struct mt__hub *hub, const struct mt__coro *next);
+
+/* The caller blocks these as well until mt__mask_restore of what this returns. Without the thread class nothing. */
+uint64_t mt__mask_block(uint64_t signals);
+void mt__mask_restore(uint64_t blocked);
 
 /* Another mask while it waits; what that lets in comes at once. Has a place for what was before. */
 struct mt__mask_suspended {

@@ -13,7 +13,7 @@
 
 #define FIRST_ID 0x400000 /* as coro/coro.c's */
 
-static struct mt__mini guard; /* of the list */
+static struct mt__mini guard; /* of the list, and held with all signals blocked, as handlers ask for ids, too */
 static struct mt__pthread *living;
 
 void mt__ids_add(struct mt__pthread *thread)
@@ -63,15 +63,18 @@ static int own_id(void)
 static struct mt__pthread *find(long id)
 {
     struct mt__pthread *thread;
+    uint64_t before;
 
     if (id < FIRST_ID)
         return NULL;
+    before = mt__signals_block();
     mt__mini_acquire(&guard);
     for (thread = living; thread && thread->mailbox.coro->id != id; thread = thread->next_living) {
     }
     if (thread)
         __atomic_fetch_add(&thread->references, 1, __ATOMIC_RELAXED);
     mt__mini_release(&guard);
+    mt__signals_restore(before);
     return thread;
 }
 
@@ -121,6 +124,7 @@ int mt__id_call(long number, long *first, long *second, long third, long *result
 
     switch (number) {
     case SYS_gettid:
+    case SYS_set_tid_address: /* the thread's is libc's, and stays */
         return (*result = own_id()) != 0;
     case SYS_tkill:
     case SYS_tgkill:

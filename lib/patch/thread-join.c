@@ -102,6 +102,8 @@ MT__PATCHED int pthread_tryjoin_np(pthread_t handle, void **value)
 {
     struct mt__pthread *thread = mt__pthread_of(handle);
 
+    if (mt__patched(THREAD))
+        mt__patch_look_seldom();
     return thread ? join_coroutine(thread, value, MT_NOWAIT) : mt__libc(pthread_tryjoin_np)(handle, value);
 }
 

@@ -24,6 +24,30 @@ void mt__pthread_drop(struct mt__pthread *thread)
 
 /* -- Life --------------------------------------------------------------------------------------------------------- */
 
+/* Those that it was sent before it began come now. */
+static void begin_signals(struct mt__pthread *thread, int has_id)
+{
+    uint64_t before;
+
+    mt__mask_join(thread->mailbox.first_blocked);
+    before = mt__signals_block();
+    mt__mailbox_begin(&thread->mailbox, mt__hub->current);
+    if (has_id)
+        mt__ids_add(thread);
+    mt__signals_restore(before);
+    mt__signals_deliver();
+}
+
+static void end_signals(struct mt__pthread *thread)
+{
+    uint64_t before = mt__signals_block();
+
+    mt__ids_remove(thread);
+    mt__mailbox_close(&thread->mailbox);
+    mt__signals_restore(before);
+    mt__mask_leave();
+}
+
 static void end(struct mt__pthread *thread)
 {
     struct mt_task *task;
@@ -32,9 +56,7 @@ static void end(struct mt__pthread *thread)
     mt__destructors_run(thread);
     mt__keys_end(thread);
     mt__storage_end(&thread->storage);
-    mt__ids_remove(thread);
-    mt__mailbox_close(&thread->mailbox);
-    mt__mask_leave();
+    end_signals(thread);
     mt__mini_acquire(&thread->guard);
     task = thread->task;
     thread->task = NULL;
@@ -60,14 +82,6 @@ static void begin(struct mt__pthread *thread)
     thread->stack_top = mt__stack_top(coro->stack);
 }
 
-/* Those that it was sent before it began come now. */
-static void begin_signals(struct mt__pthread *thread)
-{
-    mt__mask_join(thread->mailbox.first_blocked);
-    mt__mailbox_begin(&thread->mailbox, mt__hub->current);
-    mt__signals_deliver();
-}
-
 static int run(void *arg)
 {
     struct mt__pthread *volatile thread = arg;
@@ -75,8 +89,7 @@ static int run(void *arg)
     begin(thread);
     thread->base_frame = (uintptr_t)&thread;
     mt__storage_begin(&thread->storage);
-    begin_signals(thread);
-    mt__ids_add(thread);
+    begin_signals(thread, 1);
     if (!setjmp(thread->base)) {
         thread->unwinds = 1;
         if (thread->start_c11)
@@ -119,7 +132,7 @@ static struct mt__pthread *adopt(void)
     strncpy(thread->name, mt_task_name(thread->task), sizeof thread->name - 1);
     begin(thread);
     thread->mailbox.first_blocked = mt__mask_of_caller();
-    begin_signals(thread);
+    begin_signals(thread, 0);
     return thread;
 }
 

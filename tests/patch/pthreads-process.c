@@ -146,6 +146,45 @@ static void wait_beside_vfork(void)
     finish(reader);
 }
 
+/* A handler that reaps whatever has ended gets no shell of system's from who waits for it. */
+static int reaped;
+
+static void reap(int signal)
+{
+    int error = errno;
+
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        reaped++;
+    errno = error;
+}
+
+static void *run_shells(void *arg)
+{
+    sigset_t none;
+    int good = 0;
+
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    for (int i = 0; i < 10; i++)
+        good += WEXITSTATUS(system("exit 3")) == 3;
+    printf("shells: %d, reaped: %d\n", good, reaped);
+    return NULL;
+}
+
+static void run_beside_a_reaper(void)
+{
+    struct sigaction action = {.sa_handler = reap, .sa_flags = SA_RESTART}, before;
+    sigset_t set, old;
+
+    sigaction(SIGCHLD, &action, &before);
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &set, &old);
+    finish(start(run_shells, NULL));
+    sigaction(SIGCHLD, &before, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 void processes(void)
 {
     int status = 0;
@@ -163,4 +202,5 @@ void processes(void)
     printf("%ld %ld %ld, status %d\n", page->count, page->written, page->turn, status);
     finish(start(fork_here, NULL));
     wait_beside_vfork();
+    run_beside_a_reaper();
 }

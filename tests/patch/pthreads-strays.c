@@ -122,46 +122,10 @@ static void to_those_who_let_it_in(void)
     printf("handled by who blocks it: %d\n", wrong);
 }
 
-/* -- SIGPIPE: blocked, raised by a write, and taken back when others have had their turns -------------------------- */
-
-static int pipes;
-
-static void count_pipes(int signal)
-{
-    pipes++;
-}
-
-static void *writes(void *arg)
-{
-    const struct timespec none = {0, 0};
-    sigset_t set;
-    int ends[2];
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    block(SIG_BLOCK, SIGPIPE);
-    SAY(pipe(ends));
-    close(ends[0]);
-    SAY(said(write(ends[1], "x", 1)));
-    usleep(10000);
-    SAY(sigtimedwait(&set, NULL, &none) == SIGPIPE);
-    printf("handled: %d\n", pipes);
-    close(ends[1]);
-    return NULL;
-}
-
-static void of_a_pipe(void)
-{
-    handle(SIGPIPE, count_pipes, 0);
-    finish(start(writes, NULL));
-    handle(SIGPIPE, SIG_DFL, 0);
-}
-
 void strays(void)
 {
     sem_init(&begun, 0, 0);
     asked_by_libc();
     sent_by_a_handler();
     to_those_who_let_it_in();
-    of_a_pipe();
 }
