@@ -33,7 +33,7 @@ static void run(int signal, siginfo_t *info, void *context)
     struct mt__mask_handling handling;
     int error = errno;
 
-    if (mt__signal_is_knock(info) || (!entries[signal].once && mt__signal_arrived(signal, info))) {
+    if (mt__signal_is_knock(signal, info) || (!entries[signal].once && mt__signal_arrived(signal, info))) {
         errno = error;
         return;
     }

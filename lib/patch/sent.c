@@ -12,7 +12,7 @@
  * A summons is answered in the midst of a wait, where handlers ought to run. Who computes meanwhile, in another
  * kernel thread, does not answer any summons: so that one is knocked at, by the same signal with a value that says so.
  * If he is the one that runs there, it is as if he had been summoned; else the knock is nothing, and the summons
- * stands.
+ * stands. Of most signals the kernel keeps one: what is raised while there is a knock comes as that.
  *
  * tests/model/sent.pml checks that none is lost.
  *
@@ -24,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static __thread uint32_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec"))); /* raised, by number */
+static __thread uint32_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec")));   /* raised, by number */
+static __thread siginfo_t raised[MT__SIGNALS_REAL] __attribute__((tls_model("initial-exec"))); /* the last of each */
 static char knock; /* its address is a knock's value */
 
 /* -- Sending ------------------------------------------------------------------------------------------------------- */
@@ -129,6 +130,8 @@ void mt__signal_raise(siginfo_t *info)
     int signal = info->si_signo;
 
     coming[signal]++;
+    if (signal < MT__SIGNALS_REAL)
+        raised[signal] = *info;
     if (mt__sys(SYS_rt_tgsigqueueinfo, getpid(), mt__sys(SYS_gettid), signal, info))
         mt__sys(SYS_tgkill, getpid(), mt__sys(SYS_gettid), signal); /* as the kernel does without room for more */
 }
@@ -216,10 +219,14 @@ static int is_knock(const siginfo_t *info)
     return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &knock;
 }
 
-int mt__signal_is_knock(const siginfo_t *info)
+int mt__signal_is_knock(int signal, siginfo_t *info)
 {
     if (!is_knock(info))
         return 0;
+    if (signal < MT__SIGNALS_REAL && coming[signal]) { /* the kernel had no room for both */
+        *info = raised[signal];
+        return 0;
+    }
     mt__signal_knocked();
     return 1;
 }
