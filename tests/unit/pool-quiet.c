@@ -43,7 +43,7 @@ static void only_who_waits_is_woken(void **state)
     assert_int_equal(__atomic_load_n(&wakes, __ATOMIC_RELAXED), before);
     mt_event_set(&go);
     assert_int_equal(mt_future_wait(futures[TASKS - 1], mt_after(MT_SEC(60))), 0);
-    assert_in_range(__atomic_load_n(&wakes, __ATOMIC_RELAXED) - before, 0, 5); /* the worker, and who waits here */
+    assert_true(__atomic_load_n(&wakes, __ATOMIC_RELAXED) - before <= 5); /* the worker, and who waits here */
     for (int i = 0; i < TASKS; i++)
         mt_future_release(futures[i]);
     mt_future_release(held);
