@@ -33,7 +33,7 @@ static void run(int signal, siginfo_t *info, void *context)
     struct mt__mask_handling handling;
     int error = errno;
 
-    if (mt__signal_is_knock(signal, info) || (!entries[signal].once && mt__signal_arrived(signal, info))) {
+    if (!entries[signal].once && mt__signal_arrived(signal, info)) {
         errno = error;
         return;
     }
@@ -67,9 +67,7 @@ int mt__handler_is_ours(int signal)
 {
     struct sigaction action;
 
-    if (mt__libc(sigaction)(signal, NULL, &action) || !is_ours(&action))
-        return 0;
-    return action.sa_flags & (int)SA_RESETHAND ? MT__HANDLER_ONCE : MT__HANDLER_STAYS;
+    return !mt__libc(sigaction)(signal, NULL, &action) && is_ours(&action);
 }
 
 static void add_slices(sigset_t *mask)

@@ -10,9 +10,9 @@
  *   delivered   as it is let in, in the same call. Nobody else has run in between
  *
  * A summons is answered in the midst of a wait, where handlers ought to run. Who computes meanwhile, in another
- * kernel thread, does not answer any summons: so that one is knocked at, by the same signal with a value that says so.
- * If he is the one that runs there, it is as if he had been summoned; else the knock is nothing, and the summons
- * stands. Of most signals the kernel keeps one: what is raised while there is a knock comes as that.
+ * kernel thread, does not answer any summons: so that one is knocked at, by the signal that ends slices, with a value
+ * that says so. If he is the one that runs there, it is as if he had been summoned; else the knock is nothing, and the
+ * summons stands. Without slices nobody is knocked at.
  *
  * tests/model/sent.pml checks that none is lost.
  *
@@ -20,12 +20,12 @@
  */
 #include "patch/pthreads.h"
 #include "patch/signals.h"
+#include "patch/slice.h"
 
 #include <time.h>
 #include <unistd.h>
 
-static __thread uint32_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec")));   /* raised, by number */
-static __thread siginfo_t raised[MT__SIGNALS_REAL] __attribute__((tls_model("initial-exec"))); /* the last of each */
+static __thread uint32_t coming[MT__SIGNALS + 1] __attribute__((tls_model("initial-exec"))); /* raised, by number */
 static char knock; /* its address is a knock's value */
 
 /* -- Sending ------------------------------------------------------------------------------------------------------- */
@@ -62,15 +62,15 @@ static int put(struct mt__mailbox *to, int signal, const siginfo_t *info)
     if (error || !to->coro || (is_blocked && !(to->accepts & bit)))
         return error;
     mt__coro_summon(to->coro);
-    return !is_blocked && !is_here(to) && has_handler == MT__HANDLER_STAYS ? KNOCK : 0;
+    return !is_blocked && !is_here(to) && mt__slice_is_ours() ? KNOCK : 0;
 }
 
-static int knock_at(int tid, int signal)
+static void knock_at(int tid)
 {
-    siginfo_t info = {.si_signo = signal, .si_code = SI_QUEUE};
+    siginfo_t info = {.si_signo = mt__slice_number, .si_code = SI_QUEUE};
 
     info.si_value.sival_ptr = &knock;
-    return (int)mt__sys(SYS_rt_tgsigqueueinfo, getpid(), tid, signal, &info);
+    mt__sys(SYS_rt_tgsigqueueinfo, getpid(), tid, mt__slice_number, &info);
 }
 
 static int send_by_kernel(int tid, int signal, const siginfo_t *info)
@@ -91,7 +91,7 @@ static int send(struct mt__mailbox *to, int signal, const siginfo_t *info, uint6
     tid = to->tid;
     mt__mini_release(&to->guard);
     if (result == KNOCK)
-        knock_at(tid, signal); /* if it cannot be told now, the summons stands */
+        knock_at(tid); /* if it cannot be told now, the summons stands */
     if (result == KERNELS)
         result = send_by_kernel(tid, signal, info);
     mt__signals_restore(before);
@@ -130,8 +130,6 @@ void mt__signal_raise(siginfo_t *info)
     int signal = info->si_signo;
 
     coming[signal]++;
-    if (signal < MT__SIGNALS_REAL)
-        raised[signal] = *info;
     if (mt__sys(SYS_rt_tgsigqueueinfo, getpid(), mt__sys(SYS_gettid), signal, info))
         mt__sys(SYS_tgkill, getpid(), mt__sys(SYS_gettid), signal); /* as the kernel does without room for more */
 }
@@ -219,14 +217,10 @@ static int is_knock(const siginfo_t *info)
     return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &knock;
 }
 
-int mt__signal_is_knock(int signal, siginfo_t *info)
+int mt__signal_is_knock(const siginfo_t *info)
 {
     if (!is_knock(info))
         return 0;
-    if (signal < MT__SIGNALS_REAL && coming[signal]) { /* the kernel had no room for both */
-        *info = raised[signal];
-        return 0;
-    }
     mt__signal_knocked();
     return 1;
 }

@@ -34,7 +34,7 @@ static long take(const sigset_t *set, siginfo_t *info)
         return signal;
     do
         signal = mt__sys(SYS_rt_sigtimedwait, set, &found, &none, 8);
-    while (signal > 0 && mt__signal_is_knock((int)signal, &found));
+    while (signal > 0 && mt__signal_is_knock(&found));
     if (signal > 0 && info)
         *info = found;
     return signal;

@@ -103,7 +103,7 @@ void mt__signals_accept(uint64_t signals);
 
 /* For handlers. Whether it only says that somebody here has been sent one; if that is who runs, it is delivered now.
  * One that a signal was lost in which is coming is made that. */
-int mt__signal_is_knock(int signal, siginfo_t *info);
+int mt__signal_is_knock(const siginfo_t *info);
 void mt__signal_knocked(void);
 
 /* Whether it was sent to the one that runs, rather than to the process. */
@@ -148,9 +148,7 @@ struct mt__mask_handling {
 void mt__mask_handler_begins(struct mt__mask_handling *handling, uint64_t blocked);
 void mt__mask_handler_ends(const struct mt__mask_handling *handling);
 
-/* Whether the signal has a handler of the program's, which is called by way of ours (handler.c): and for more than the
- * next one. */
-enum { MT__HANDLER_ONCE = 1, MT__HANDLER_STAYS = 2 };
+/* Whether the signal has a handler of the program's, which is called by way of ours (handler.c). */
 int mt__handler_is_ours(int signal);
 
 /* In the child of a fork. */

@@ -42,7 +42,7 @@ int mt__slice_is_ours(void)
 {
     struct sigaction now;
 
-    return !mt__libc(sigaction)(mt__slice_number, NULL, &now) && now.sa_sigaction == mt__slice_over;
+    return mt__slice_number && !mt__libc(sigaction)(mt__slice_number, NULL, &now) && now.sa_sigaction == mt__slice_over;
 }
 
 /* Not one of many: the program means it, and has a use for it. */

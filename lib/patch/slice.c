@@ -52,6 +52,7 @@
  */
 #include "patch/slice.h"
 #include "patch/pthreads.h"
+#include "patch/signals.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -130,6 +131,10 @@ void mt__slice_over(int number, siginfo_t *info, void *context)
     const void *where;
     int error = errno;
 
+    if (mt__signal_is_knock(info)) {
+        errno = error;
+        return;
+    }
     if (info->si_code != SI_TIMER || info->si_value.sival_ptr != slice)
         return;
     __atomic_store_n(&slice->is_set, 0, __ATOMIC_RELEASE);
