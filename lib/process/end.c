@@ -335,6 +335,12 @@ static void reap(struct mt_task *task)
     task->reaped = 1;
 }
 
+static void reap_forked(struct mt_task *task)
+{
+    mt__starts_unlock();
+    reap(task);
+}
+
 static void after_fork(void)
 {
     mt__starts_forked();
@@ -364,7 +370,7 @@ const struct mt__kind mt__process_kind = {.reap = reap,
                                           .look = look,
                                           .keep = keep,
                                           .watch = watch,
-                                          .forked = reap};
+                                          .forked = reap_forked};
 
 /* -- What can be asked -------------------------------------------------------------------------------------------- */
 

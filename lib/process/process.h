@@ -87,7 +87,8 @@ extern const struct mt__kind mt__process_kind;
 struct mt__start *mt__start_new(size_t argument_size, int *fd, int *error);
 struct mt__start *mt__start_open(int fd); /* in the child; NULL: it is none */
 void mt__start_free(struct mt__start *start, size_t size);
-void mt__starts_forked(void);                 /* in the child of any fork */
+void mt__starts_forked(void);                 /* in the child of any fork, */
+void mt__starts_unlock(void);                 /* and before any block is given back there */
 void mt__start_wait(struct mt__start *start); /* a moment, for the child to settle */
 
 /* function.c. 0; -ENOEXEC: not in a file; -ENAMETOOLONG. NULL with *error: not to be found here. */

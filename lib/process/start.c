@@ -146,13 +146,18 @@ static int give_block_back(const void *block)
     return sheet != NULL;
 }
 
+void mt__starts_unlock(void)
+{
+    if (guard.word) /* another thread of the parent held it */
+        guard.word = 0;
+}
+
 /* Of what is written here the child copies a page, so nothing is without need. The pid alone tells sheets that come
  * from a fork which went by here unseen; but it may have been an ancestor's, whose other children go on, or be the same
  * in a pid namespace of its own. */
 void mt__starts_forked(void)
 {
-    if (guard.word) /* another thread held it */
-        guard.word = 0;
+    mt__starts_unlock();
     age++;
 }
 
