@@ -236,7 +236,7 @@ struct mt__letters {
     struct mt__arm *woken;      /* from the helpers */
     uint32_t sleeping;          /* the hub is asleep, or about to be: ring */
     uint32_t interrupted;       /* a signal handler has run in its thread: which waits that may end, */
-    uint64_t signals;           /* of which signals: first the wait of a coroutine that was sent one */
+    uint64_t signals;           /* of which signals: the wait of one that lets one of them in */
     mt_deadline interrupted_at; /* waits that began later have not been interrupted */
     uint32_t arrived;           /* there are signals that mt__hub_arrived is to give to somebody */
     int bell;                   /* an eventfd */

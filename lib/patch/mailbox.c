@@ -11,7 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CHUNK 4096
+#define CHUNK      4096
+#define FIRST_REAL 32 /* from here on the kernel keeps several of one number */
 
 struct mt__sent {
     struct mt__sent *next;
@@ -72,7 +73,7 @@ int mt__mailbox_keep(struct mt__mailbox *mailbox, int signal, const siginfo_t *i
 {
     struct mt__sent *sent;
 
-    if (signal < MT__SIGNALS_REAL && mailbox->pending & mt__signal_bit(signal))
+    if (signal < FIRST_REAL && mailbox->pending & mt__signal_bit(signal))
         return 0;
     sent = take_spare();
     if (!sent)

@@ -379,33 +379,19 @@ static void jump(const struct __jmp_buf_tag *place)
     }
 }
 
-MT__PATCHED void siglongjmp(sigjmp_buf place, int value)
-{
-    jump(place);
-    mt__libc(siglongjmp)(place, value);
-    __builtin_unreachable();
-}
+/* They do the same, where the mask was saved. */
+#define JUMP(name)                                     \
+    MT__PATCHED void name(sigjmp_buf place, int value) \
+    {                                                  \
+        jump(place);                                   \
+        mt__libc(name)(place, value);                  \
+        __builtin_unreachable();                       \
+    }
 
-MT__PATCHED void longjmp(jmp_buf place, int value)
-{
-    jump(place);
-    mt__libc(longjmp)(place, value);
-    __builtin_unreachable();
-}
-
-MT__PATCHED void _longjmp(jmp_buf place, int value)
-{
-    jump(place);
-    mt__libc(_longjmp)(place, value);
-    __builtin_unreachable();
-}
-
-MT__PATCHED void __longjmp_chk(jmp_buf place, int value)
-{
-    jump(place);
-    mt__libc(__longjmp_chk)(place, value);
-    __builtin_unreachable();
-}
+JUMP(siglongjmp)
+JUMP(longjmp)
+JUMP(_longjmp)
+JUMP(__longjmp_chk)
 
 __attribute__((constructor)) static void begin(void)
 {

@@ -129,7 +129,7 @@ void mt__signal_raise(siginfo_t *info)
 {
     int signal = info->si_signo;
 
-    coming[signal]++;
+    coming[signal] += (uint32_t)mt__handler_is_ours(signal); /* else nobody counts it down */
     if (mt__sys(SYS_rt_tgsigqueueinfo, getpid(), mt__sys(SYS_gettid), signal, info))
         mt__sys(SYS_tgkill, getpid(), mt__sys(SYS_gettid), signal); /* as the kernel does without room for more */
 }

@@ -13,8 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#define MT__SIGNALS      64 /* as many as the kernel has; a set of them has bit n - 1 for signal n */
-#define MT__SIGNALS_REAL 32 /* from here on it keeps several of one number */
+#define MT__SIGNALS 64 /* as many as the kernel has; a set of them has bit n - 1 for signal n */
 
 static inline uint64_t mt__signal_bit(int signal)
 {
@@ -101,8 +100,7 @@ void mt__signal_keep_pipe(void);
 /* One of these that it is sent from now on ends the caller's wait. Those from before are there. */
 void mt__signals_accept(uint64_t signals);
 
-/* For handlers. Whether it only says that somebody here has been sent one; if that is who runs, it is delivered now.
- * One that a signal was lost in which is coming is made that. */
+/* For handlers. Whether it only says that somebody here has been sent one; if that is who runs, it is delivered now. */
 int mt__signal_is_knock(const siginfo_t *info);
 void mt__signal_knocked(void);
 
