@@ -171,13 +171,18 @@ void mt__root_opens(struct mt__mailbox *mailbox, struct mt__coro *root)
     mt__signals_restore(before);
 }
 
-void mt__root_closes(struct mt__mailbox *mailbox)
+int mt__root_closes(struct mt__mailbox *mailbox, uint64_t only)
 {
     uint64_t before = mt__signals_block();
     struct mt__mailbox **link = &roots;
     siginfo_t info;
 
     mt__mini_acquire(&roots_guard);
+    if (mailbox->pending & ~only) {
+        mt__mini_release(&roots_guard);
+        mt__signals_restore(before);
+        return 0;
+    }
     while (*link && *link != mailbox)
         link = &(*link)->next;
     if (*link)
@@ -187,6 +192,7 @@ void mt__root_closes(struct mt__mailbox *mailbox)
     while (mt__mailbox_take(mailbox, ~0ull, &info))
         mt__signal_raise(&info);
     mt__signals_restore(before);
+    return 1;
 }
 
 /* With signals blocked, and the guard of the roots, until mt__root_found. NULL: none. */

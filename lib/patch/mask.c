@@ -153,11 +153,31 @@ static void root_joins(struct mt__hub *hub)
     mt__root_opens(&here.root, &hub->root);
 }
 
-static void root_leaves(struct mt__hub *hub)
+static void root_leaves(struct mt__hub *hub, uint64_t only)
 {
+    if (!mt__root_closes(&here.root, only))
+        return;
     hub->root.signals.has_mask = 0;
     hub->root.signals.blocked = 0;
-    mt__root_closes(&here.root);
+}
+
+/* What it lets in is to be handled in it, and not in who happens to leave it alone. */
+static void leave_alone(struct mt__hub *hub)
+{
+    if (!here.members && !here.root_waits && hub->root.signals.has_mask)
+        root_leaves(hub, hub->current == &hub->root ? ~0ull : hub->root.signals.blocked);
+}
+
+void mt__mask_answered(void)
+{
+    if (mt__hub->current == &mt__hub->root)
+        leave_alone(mt__hub);
+}
+
+void mt__masks_forget(void)
+{
+    if (mt__hub && mt__hub->root.signals.has_mask)
+        root_leaves(mt__hub, ~0ull);
 }
 
 void mt__mask_join(uint64_t blocked)
@@ -188,8 +208,7 @@ void mt__mask_leave(void)
     if (here.differ || hub->root.signals.blocked)
         find_waiting(hub);
     enforce(hub->root.signals.blocked);
-    if (!here.members && !here.root_waits)
-        root_leaves(hub);
+    leave_alone(hub);
 }
 
 void mt__masks_forked(void)
@@ -207,7 +226,7 @@ void mt__masks_forked(void)
     if (coro == &hub->root || !coro->signals.has_mask) {
         here.differ = 0;
         mt__storage_watch(hub, 0);
-        root_leaves(hub);
+        root_leaves(hub, ~0ull);
         return;
     }
     here.members = 1;
@@ -342,8 +361,7 @@ void mt__mask_resume(const struct mt__mask_suspended *suspended)
     change_own(hub, suspended->before);
     if (hub->current == &hub->root) {
         here.root_waits = 0;
-        if (!here.members)
-            root_leaves(hub);
+        leave_alone(hub);
     } else if (suspended->joined) {
         mt__mask_leave();
     }

@@ -257,6 +257,7 @@ static void answer(struct mt__coro *self)
     mt__signals_deliver();
     if (own && __atomic_load_n(&own->pending, __ATOMIC_ACQUIRE) & own->accepts)
         self->signals.interrupted |= MT__WAIT_INTERRUPT_ALWAYS;
+    mt__mask_answered();
 }
 
 __attribute__((constructor)) static void begin(void)

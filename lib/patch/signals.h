@@ -61,9 +61,10 @@ int mt__mailbox_take(struct mt__mailbox *mailbox, uint64_t signals, siginfo_t *i
 /* The caller's, which may not be open; NULL: it has none. */
 struct mt__mailbox *mt__mailbox_here(void);
 
-/* Of a hub's root there is one only while it has coroutines beside it. Then it is the kernel's thread again. */
+/* Of a hub's root there is one only while it has coroutines beside it. Then it is the kernel's thread again, and what
+ * it was sent is the kernel's to deliver. Returns 0: others than `only` are there, and it stays open. */
 void mt__root_opens(struct mt__mailbox *mailbox, struct mt__coro *root);
-void mt__root_closes(struct mt__mailbox *mailbox);
+int mt__root_closes(struct mt__mailbox *mailbox, uint64_t only);
 struct mt__mailbox *mt__root_mailbox(void); /* of the caller's thread, open or not */
 
 /* By libc's handle or, if that is 0, by the kernel's id. It stays until mt__root_found. NULL: there is none. */
@@ -122,6 +123,10 @@ uint64_t mt__mask_of_caller(void);
 /* The running coroutine has a mask of its own from now on, or none any more. */
 void mt__mask_join(uint64_t blocked);
 void mt__mask_leave(void);
+
+/* The root has answered; the thread ends. Then it is one of those no more if it is alone. */
+void mt__mask_answered(void);
+void mt__masks_forget(void);
 
 /* In a switch: it is to be in force. */
 void mt__mask_switch(const struct mt__hub *hub, const struct mt__coro *next);

@@ -196,6 +196,7 @@ static int carry(void *arg)
     wait_for(&living_here);
     mt__slice_forget();
     mt__storage_forget();
+    mt__masks_forget();
     return 0;
 }
 
@@ -317,6 +318,7 @@ static void thread_leaves(void *value)
     wait_for(&living_here);
     mt__slice_forget();
     mt__storage_forget();
+    mt__masks_forget();
     if (mt__sys(SYS_gettid) != getpid())
         return;
     wait_for(&living);

@@ -80,6 +80,7 @@ void processes(void);
 void variables(void);
 void signals(void);
 void sent(void);
+void interrupts(void);
 void crowds(void);
 void pipes(void);
 void strays(void);
