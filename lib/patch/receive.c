@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Receiving from sockets. What MSG_WAITALL is here coro/receive-all.c says; SO_RCVLOWAT is the same of fewer bytes.
- * MSG_OOB and MSG_ERRQUEUE never wait, and are the kernel's, except where they mean nothing.
- *
- * A receive that waits is not one that does not, tried once more. What it finds at its end counts:
- *
- *   the socket's timeout      what has come by then, though too little to be told of (SO_RCVLOWAT)
- *   shut down for reading     of datagrams, 0; without waiting that is EAGAIN
- *   no room, of TCP           0, whatever came of the wait
+ * Receiving from sockets: at once, by the ring, or by attempts. What receives have in common is in receive-wait.c, and
+ * recvmmsg in receive-many.c.
  */
-#include "patch/fd.h"
+#include "patch/receive.h"
 #include "coro/receive-all.h"
 #include "patch/undeclared.h"
 
 #include <linux/io_uring.h>
-#include <netinet/in.h>
-#include <time.h>
 
 #ifndef IORING_RECVSEND_POLL_FIRST
 #define IORING_RECVSEND_POLL_FIRST (1U << 0)
 #endif
 
-#define MOST    0x7ffff000u /* bytes that the kernel takes in one call */
-#define AT_ONCE (MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)
+#define MOST 0x7ffff000u /* bytes that the kernel takes in one call */
 
 /* -- By the ring -------------------------------------------------------------------------------------------------- */
 
@@ -62,79 +53,7 @@ static long receive_later(struct mt__block *block, void *buffer, size_t size, in
         result = mt__patch_ring(&io, block->deadline, block->number);
     }
     *drained(block->fd) = result > 0 && !io.left_some;
-    return result == -ETIME ? -EAGAIN : result;
-}
-
-/* -- What waiting comes to ---------------------------------------------------------------------------------------- */
-
-static int sets_least; /* somebody in this process has set SO_RCVLOWAT, of any socket */
-
-static int option(int fd, int name)
-{
-    int value = 0;
-    socklen_t size = sizeof value;
-
-    return mt__sys(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
-}
-
-static int has(int fd, short event)
-{
-    struct pollfd look = {.fd = fd, .events = event};
-    struct timespec none = {0, 0};
-
-    return mt__sys(SYS_ppoll, &look, 1, &none, NULL, 0) == 1 && look.revents & event;
-}
-
-static int is_shut(int fd)
-{
-    return has(fd, POLLRDHUP);
-}
-
-/* Waits after an attempt that said -EAGAIN. 0: there is to be another; 1: a last one; or the result. */
-static long wait_for_more(struct mt__block *block, int *waited)
-{
-    long result = mt__block_ask(block);
-
-    if (result)
-        return result;
-    if (*waited && is_shut(block->fd))
-        return 1;
-    *waited = 1;
-    result = mt__block(block);
-    return result == -EAGAIN ? 1 : result;
-}
-
-/* The last attempt has been made. */
-static long at_last(struct mt__block *block, long result)
-{
-    return result == -EAGAIN && is_shut(block->fd) ? 0 : result;
-}
-
-/* Of TCP, when there is nothing: one wait, for anything. */
-static long receive_nothing(struct mt__block *block)
-{
-    int waited = 0;
-    long result = wait_for_more(block, &waited);
-
-    return result == 1 || result == -EINTR ? 0 : result;
-}
-
-static int is_nothing(int fd, size_t size)
-{
-    return !size && option(fd, SO_PROTOCOL) == IPPROTO_TCP;
-}
-
-/* How much is waited for, if a part of it is not enough; else 0. */
-static size_t least(int fd, size_t size, int flags)
-{
-    int least;
-
-    if (mt__waits_for_all(fd, flags))
-        return size;
-    if (!__atomic_load_n(&sets_least, __ATOMIC_RELAXED) || option(fd, SO_TYPE) != SOCK_STREAM)
-        return 0;
-    least = option(fd, SO_RCVLOWAT);
-    return least <= 1 || size <= 1 ? 0 : (size_t)least < size ? (size_t)least : size;
+    return mt__receive_at_last(block->fd, result == -ETIME ? -EAGAIN : result);
 }
 
 /* -- At once ------------------------------------------------------------------------------------------------------ */
@@ -151,8 +70,8 @@ static long receive(struct mt__block *block, void *buffer, size_t size, int flag
         result = mt__sys(SYS_recvfrom, block->fd, buffer, size, flags | MSG_DONTWAIT, address, length);
         if (result != -EAGAIN)
             return result;
-        if (more || is_nothing(block->fd, size)) {
-            result = more ? at_last(block, result) : receive_nothing(block);
+        if (more || mt__receive_is_nothing(block->fd, size)) {
+            result = more ? mt__receive_at_last(block->fd, result) : mt__receive_nothing(block);
             if (!result && length)
                 *length = 0;
             return result;
@@ -161,7 +80,7 @@ static long receive(struct mt__block *block, void *buffer, size_t size, int flag
             result = mt__block_ask(block);
             return result ? result : receive_later(block, buffer, size, flags);
         }
-        more = wait_for_more(block, &waited);
+        more = mt__receive_wait(block, &waited);
         if (more < 0)
             return more;
     }
@@ -174,7 +93,7 @@ long mt__receive(struct mt__block *block, void *buffer, size_t size, int flags, 
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     long result;
 
-    if (!(flags & MSG_PEEK) && !least(block->fd, size, flags))
+    if (!(flags & MSG_PEEK) && !mt__receive_least(block->fd, size, flags))
         return receive(block, buffer, size, flags & ~MSG_WAITALL, address, length);
     if (address && length) {
         message.msg_name = address;
@@ -187,13 +106,6 @@ long mt__receive(struct mt__block *block, void *buffer, size_t size, int flags, 
 }
 
 /* -- Messages ----------------------------------------------------------------------------------------------------- */
-
-static void tell_nothing(struct msghdr *message, int flags)
-{
-    message->msg_namelen = 0;
-    message->msg_controllen = 0;
-    message->msg_flags = flags & MSG_CMSG_CLOEXEC;
-}
 
 /* See coro/receive-all.c. If `enough` is 0 whatever comes is: with SO_PEEK_OFF the socket may be readable, and have
  * nothing where this looks. */
@@ -211,12 +123,12 @@ static long peek_until(int watch, struct mt__block *block, struct msghdr *messag
         result = mt__sys(SYS_recvmsg, block->fd, &seen, flags | MSG_DONTWAIT);
         if (result != -EAGAIN && (result < 0 || (size_t)result >= enough || is_all))
             break;
-        if (error)
-            return error == -ETIME ? -EAGAIN : error;
-        if (is_all && is_shut(block->fd)) {
-            tell_nothing(message, flags);
+        if (is_all && mt__socket_is_shut(block->fd)) {
+            mt__receive_tell_nothing(message, flags);
             return 0;
         }
+        if (error)
+            return error == -ETIME ? -EAGAIN : error;
         error = mt__patch_wait_more(watch, block->fd, block->deadline == MT_FOREVER ? 0 : MT__WAIT_INTERRUPT_ALWAYS,
                                     block->deadline, mt__names[block->number].name);
     }
@@ -249,15 +161,15 @@ static long receive_piece(struct mt__block *block, struct msghdr *message, int f
         if (result != -EAGAIN)
             return result;
         *message = before;
-        if (more || is_nothing(block->fd, size)) {
-            result = more ? at_last(block, result) : receive_nothing(block);
+        if (more || mt__receive_is_nothing(block->fd, size)) {
+            result = more ? mt__receive_at_last(block->fd, result) : mt__receive_nothing(block);
             if (!result)
-                tell_nothing(message, flags);
+                mt__receive_tell_nothing(message, flags);
             return result;
         }
-        if (flags & MSG_PEEK && option(block->fd, SO_PEEK_OFF) >= 0)
+        if (flags & MSG_PEEK && mt__socket_option(block->fd, SO_PEEK_OFF) >= 0)
             return peek(block, message, flags, 0);
-        more = wait_for_more(block, &waited);
+        more = mt__receive_wait(block, &waited);
         if (more < 0)
             return more;
     }
@@ -314,7 +226,7 @@ static long receive_pieces(struct mt__block *block, struct msghdr *message, int 
 
 long mt__receive_message(struct mt__block *block, struct msghdr *message, int flags)
 {
-    size_t enough = least(block->fd, mt__vectors_size(message->msg_iov, message->msg_iovlen), flags);
+    size_t enough = mt__receive_least(block->fd, mt__vectors_size(message->msg_iov, message->msg_iovlen), flags);
 
     if (!enough || (flags & MSG_PEEK && !mt__peeks_all(block->fd)))
         return receive_piece(block, message, flags);
@@ -323,28 +235,12 @@ long mt__receive_message(struct mt__block *block, struct msghdr *message, int fl
 
 /* -- The names ---------------------------------------------------------------------------------------------------- */
 
-/* What the flags are to this socket. */
-static int flags_of(int fd, int flags)
-{
-    if (flags & MSG_ERRQUEUE && option(fd, SO_DOMAIN) == AF_UNIX)
-        flags &= ~MSG_ERRQUEUE;
-    if (flags & MSG_OOB && option(fd, SO_TYPE) == SOCK_DGRAM && option(fd, SO_DOMAIN) != AF_UNIX)
-        flags &= ~MSG_OOB;
-    return flags;
-}
-
-static int goes_to_kernel(int fd, int *flags)
-{
-    *flags = flags_of(fd, *flags);
-    return (*flags & AT_ONCE) != 0;
-}
-
 MT__PATCHED ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
 {
     struct mt__block block = MT__BLOCK_IN(fd, recvfrom);
     struct mt__patch_call call;
 
-    if (!mt__patched(SOCKET) || goes_to_kernel(fd, &flags))
+    if (!mt__patched(SOCKET) || mt__receive_is_kernels(fd, &flags))
         return mt__libc(recvfrom)(fd, buffer, size, flags, address, length);
     call = mt__patch_begin_fair();
     return mt__patch_end(call, mt__receive(&block, buffer, size, flags, address, length));
@@ -377,129 +273,8 @@ MT__PATCHED ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     struct mt__block block = MT__BLOCK_IN(fd, recvmsg);
     struct mt__patch_call call;
 
-    if (!mt__patched(SOCKET) || goes_to_kernel(fd, &flags) || !message)
+    if (!mt__patched(SOCKET) || mt__receive_is_kernels(fd, &flags) || !message)
         return mt__libc(recvmsg)(fd, message, flags);
     call = mt__patch_begin_fair();
     return mt__patch_end(call, mt__receive_message(&block, message, flags));
-}
-
-/* -- Many messages ------------------------------------------------------------------------------------------------ */
-
-struct many {
-    struct mmsghdr *messages;
-    unsigned count, done;
-    int flags;
-    mt_deadline deadline; /* by recvmmsg's timeout */
-};
-
-static struct timespec left_until(mt_deadline deadline)
-{
-    int64_t left = deadline - mt_now();
-
-    return left > 0 ? (struct timespec){left / 1000000000, left % 1000000000} : (struct timespec){0, 0};
-}
-
-/* Those that are there. The kernel looks at the time after each of them. */
-static long receive_present(int fd, const struct many *many, unsigned from)
-{
-    struct timespec left = left_until(many->deadline);
-
-    return mt__sys(SYS_recvmmsg, fd, many->messages + from, many->count - from,
-                   (many->flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, many->deadline == MT_FOREVER ? NULL : &left);
-}
-
-static size_t size_of(const struct mmsghdr *message)
-{
-    return mt__vectors_size(message->msg_hdr.msg_iov, message->msg_hdr.msg_iovlen);
-}
-
-static long receive_some(struct mt__block *block, const struct many *many)
-{
-    struct mmsghdr *message = many->messages + many->done;
-    unsigned next = many->done + 1;
-    long result;
-
-    if ((!(many->flags & MSG_WAITALL) && !__atomic_load_n(&sets_least, __ATOMIC_RELAXED)) ||
-        !least(block->fd, size_of(message), many->flags))
-        return receive_present(block->fd, many, many->done);
-    result = mt__receive_message(block, &message->msg_hdr, many->flags & ~MSG_WAITFORONE);
-    if (result < 0)
-        return result == -EAGAIN ? -ETIME : result; /* it has waited as long as it may */
-    message->msg_len = (unsigned)result;
-    if (!(many->flags & MSG_WAITFORONE) || next == many->count || has(block->fd, POLLERR))
-        return 1;
-    result = receive_present(block->fd, many, next);
-    return 1 + (result > 0 ? result : 0);
-}
-
-/* As receive_some, but waits, as long as the socket's own timeout says: for each message anew. An error that comes
- * behind a message is the next call's, and an attempt would take it along. */
-static long receive_some_later(struct mt__block *block, const struct many *many)
-{
-    struct mmsghdr *message = many->messages + many->done;
-    long result, more = 0;
-    int waited = 0;
-
-    block->known = 0;
-    for (;;) {
-        if (many->done && has(block->fd, POLLERR))
-            return 0;
-        result = receive_some(block, many);
-        if (result != -EAGAIN)
-            return result;
-        if (more || is_nothing(block->fd, size_of(message)))
-            break;
-        more = wait_for_more(block, &waited);
-        if (more < 0)
-            return more;
-    }
-    result = more ? at_last(block, result) : receive_nothing(block);
-    if (result)
-        return result;
-    message->msg_len = 0;
-    tell_nothing(&message->msg_hdr, many->flags);
-    return 1;
-}
-
-/* The kernel looks at the timeout after each message, and only then: a silent peer is waited for whatever it says, and
- * what is left of it is what was left after the last one. */
-static long receive_messages(struct mt__block *block, struct many *many, struct timespec *timeout)
-{
-    while (many->done < many->count) {
-        long result = receive_some_later(block, many);
-        if (result <= 0)
-            return many->done ? (long)many->done : result == -ETIME ? -EAGAIN : result;
-        many->done += (unsigned)result;
-        if (many->deadline != MT_FOREVER)
-            *timeout = left_until(many->deadline);
-        if (many->flags & MSG_WAITFORONE || (many->deadline != MT_FOREVER && !timeout->tv_sec && !timeout->tv_nsec))
-            break;
-    }
-    return (long)many->done;
-}
-
-MT__PATCHED int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
-{
-    struct mt__block block = MT__BLOCK_IN(fd, recvmmsg);
-    struct many many = {messages, count, 0, 0, MT_FOREVER};
-    struct mt__patch_call call;
-
-    if (!mt__patched(SOCKET) || goes_to_kernel(fd, &flags) || !messages || !count ||
-        (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)))
-        return mt__libc(recvmmsg)(fd, messages, count, flags, timeout);
-    call = mt__patch_begin_fair();
-    many.flags = flags;
-    if (timeout && timeout->tv_sec < INT64_MAX / 2000000000)
-        many.deadline = mt_after(MT_SEC(timeout->tv_sec) + timeout->tv_nsec);
-    return (int)mt__patch_end(call, receive_messages(&block, &many, timeout));
-}
-
-/* Does not wait. That there are sockets which ask for more than one byte is remembered, as each receive would have to
- * ask its socket otherwise; one that comes with the option from another program, by exec or in a message, is not known.
- */
-MT__PATCHED int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
-{
-    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
-        __atomic_store_n(&sets_least, 1, __ATOMIC_RELAXED);
-    return mt__libc(setsockopt)(fd, level, name, value, size);
 }

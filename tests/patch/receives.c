@@ -58,9 +58,25 @@ static void shut_for_reading(int fd)
     close(fd);
 }
 
+/* However little time there is to see it. */
+static void shut_and_late(void)
+{
+    int fd = udp_socket(), ends = 0;
+    char byte;
+
+    shutdown(fd, SHUT_RD);
+    timeout(fd, SO_RCVTIMEO, 1);
+    for (int i = 0; i < 200; i++)
+        ends += recv(fd, &byte, 1, 0) == 0;
+    TELL(ends);
+    close(fd);
+}
+
 static void datagrams(void)
 {
     int fds[2];
+
+    shut_and_late();
 
     shut_for_reading(udp_socket());
     pair(SOCK_DGRAM, fds);
