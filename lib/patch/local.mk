@@ -18,12 +18,12 @@ EXTRA_DIST += %D%/patch.map
 
 # Its threads and locks. Threads are left through frames of the library.
 liblinuxmt_patch_la_CFLAGS += -fexceptions
-liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/futex.c %D%/key.c %D%/locks.c %D%/arrived.c %D%/kill.c %D%/locks.h %D%/mailbox.c %D%/mask.c %D%/mutex.c %D%/once.c \
+liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/futex.c %D%/key.c %D%/layout.c %D%/layout.h %D%/locks.c %D%/arrived.c %D%/kill.c %D%/locks.h %D%/mailbox.c %D%/mask.c %D%/sigmask.c %D%/mutex.c %D%/once.c \
 	%D%/pthreads.h %D%/rwlock.c %D%/sem.c %D%/sent.c %D%/signals.h %D%/thread.c %D%/thread-ask.c %D%/thread-exit.c %D%/thread-hubs.c %D%/thread-join.c \
 	%D%/vfork.c lib/arch/@MT_ARCH@/vfork.S
 
 # And what threads have for their own.
-liblinuxmt_patch_la_SOURCES += %D%/dlopen.c %D%/modules.c %D%/storage.c %D%/storage.h %D%/thread-id.c %D%/thread-local.c \
+liblinuxmt_patch_la_SOURCES += %D%/dlopen.c %D%/modules.c %D%/modules.h %D%/storage.c %D%/storage.h %D%/thread-id.c %D%/thread-local.c \
 	%D%/thread-signals.c lib/arch/@MT_ARCH@/dlopen.S
 # And their time slices.
 liblinuxmt_patch_la_SOURCES += %D%/slice.c %D%/slice.h %D%/slice-signal.c %D%/slice-stack.c %D%/slice-watch.c

@@ -20,11 +20,8 @@
 #include "patch/pthreads.h"
 #include "patch/slice.h"
 #include "patch/storage.h"
-#include "patch/undeclared.h"
 
 #include <string.h>
-
-#define UNBLOCKABLE (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 1ull << 31 | 1ull << 32) /* two are libc's own */
 
 static __thread struct {
     uint32_t members; /* coroutines that have a mask */
@@ -246,69 +243,10 @@ static void change_own(struct mt__hub *hub, uint64_t blocked)
     enforce(blocked);
 }
 
-static int changed_mask(int how, uint64_t set, uint64_t *mask)
+void mt__mask_set(uint64_t blocked)
 {
-    switch (how) {
-    case SIG_BLOCK:
-        *mask |= set;
-        break;
-    case SIG_UNBLOCK:
-        *mask &= ~set;
-        break;
-    case SIG_SETMASK:
-        *mask = set;
-        break;
-    default:
-        return EINVAL;
-    }
-    *mask &= ~UNBLOCKABLE;
-    return 0;
-}
-
-/* Whether the one that runs has a mask here; else it is the thread's, and libc's to change. In a turn there is nobody:
- * a handler changes what is in force until it returns. */
-static int is_own(const void *caller)
-{
-    struct mt__hub *hub = mt__hub;
-
-    if (!mt__patched(THREAD) || hub->in_turn || mt__pthread_is_library(caller))
-        return 0;
-    return hub->current == &hub->root ? hub->root.signals.has_mask : mt__pthread_here() != NULL;
-}
-
-static int change_mask(const void *caller, int how, const sigset_t *set, sigset_t *before)
-{
-    struct mt__hub *hub = mt__hub;
-    uint64_t mask, was, wanted;
-    sigset_t room;
-    int error;
-
-    if (how != SIG_UNBLOCK)
-        set = mt__slice_spared(set, &room);
-    if (!set || !is_own(caller))
-        return mt__libc(pthread_sigmask)(how, set, before);
-    wanted = mt__signals_of(set); /* before and set may be one */
     mt__signals_block();
-    mask = was = holder(hub, hub->current)->signals.blocked;
-    error = changed_mask(how, wanted, &mask);
-    change_own(hub, mask);
-    if (!error && before)
-        mt__signals_to(before, was);
-    return error;
-}
-
-MT__PATCHED int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict before)
-{
-    return change_mask(__builtin_return_address(0), how, set, before);
-}
-
-MT__PATCHED int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict before)
-{
-    int error = change_mask(__builtin_return_address(0), how, set, before);
-
-    if (error)
-        errno = error;
-    return error ? -1 : 0;
+    change_own(mt__hub, blocked);
 }
 
 uint64_t mt__mask_block(uint64_t signals)
@@ -325,10 +263,8 @@ uint64_t mt__mask_block(uint64_t signals)
 
 void mt__mask_restore(uint64_t blocked)
 {
-    if (blocked == ~0ull)
-        return;
-    mt__signals_block();
-    change_own(mt__hub, blocked);
+    if (blocked != ~0ull)
+        mt__mask_set(blocked);
 }
 
 /* -- For a while --------------------------------------------------------------------------------------------------- */
@@ -349,7 +285,7 @@ void mt__mask_suspend(struct mt__mask_suspended *suspended, const sigset_t *mask
     self->signals.interrupted = 0;
     self->signals.waits = 1;
     suspended->before = self->signals.blocked;
-    change_own(hub, mt__signals_of(mask) & ~UNBLOCKABLE);
+    change_own(hub, mt__signals_of(mask) & ~MT__UNBLOCKABLE);
 }
 
 void mt__mask_resume(const struct mt__mask_suspended *suspended)
@@ -387,29 +323,6 @@ void mt__mask_handler_ends(const struct mt__mask_handling *handling)
     record(mt__hub, handling->coro, handling->before);
     here.in_force = handling->in_force;
 }
-
-/* A jump out of a handler, or to where the mask was another. */
-static void jump(const struct __jmp_buf_tag *place)
-{
-    if (place->__mask_was_saved && is_own(NULL)) {
-        mt__signals_block();
-        change_own(mt__hub, mt__signals_of(&place->__saved_mask));
-    }
-}
-
-/* They do the same, where the mask was saved. */
-#define JUMP(name)                                     \
-    MT__PATCHED void name(sigjmp_buf place, int value) \
-    {                                                  \
-        jump(place);                                   \
-        mt__libc(name)(place, value);                  \
-        __builtin_unreachable();                       \
-    }
-
-JUMP(siglongjmp)
-JUMP(longjmp)
-JUMP(_longjmp)
-JUMP(__longjmp_chk)
 
 __attribute__((constructor)) static void begin(void)
 {

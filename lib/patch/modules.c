@@ -11,7 +11,8 @@
  */
 #include "patch/locks.h"
 #include "patch/pthreads.h"
-#include "patch/storage.h"
+#include "patch/layout.h"
+#include "patch/patch.h"
 
 #include <elf.h>
 #include <link.h>
@@ -347,7 +348,7 @@ static int search(struct dl_phdr_info *info, size_t size, void *arg)
     if (search->changes == search->seen)
         return 1;
     runtime = find_runtime(info);
-    if (info->dlpi_tls_data && info->dlpi_tls_data != mt__storage_entry(info->dlpi_tls_modid))
+    if (info->dlpi_tls_data && info->dlpi_tls_data != mt__layout_entry(info->dlpi_tls_modid))
         runtime = "variables of threads whose place is not where it should be"; /* another dynamic linker */
 #if !MT__ASAN && !MT__TSAN
     if (!runtime && !search->count && info->dlpi_tls_modid && is_allocator(info)) /* it is the program itself */

@@ -20,6 +20,9 @@ static inline uint64_t mt__signal_bit(int signal)
     return 1ull << (signal - 1);
 }
 
+/* No mask has these: two are libc's own. */
+#define MT__UNBLOCKABLE (mt__signal_bit(SIGKILL) | mt__signal_bit(SIGSTOP) | mt__signal_bit(32) | mt__signal_bit(33))
+
 /* The kernel's form is the first eight bytes of libc's. */
 uint64_t mt__signals_of(const sigset_t *set);
 void mt__signals_to(sigset_t *set, uint64_t signals);
@@ -130,6 +133,10 @@ void mt__masks_forget(void);
 
 /* In a switch: it is to be in force. */
 void mt__mask_switch(const struct mt__hub *hub, const struct mt__coro *next);
+
+/* The caller's becomes this: what it was sent and lets in now comes before it returns. It has one of its own, or is the
+ * root of those that have. */
+void mt__mask_set(uint64_t blocked);
 
 /* The caller blocks these as well until mt__mask_restore of what this returns. Without the thread class nothing. */
 uint64_t mt__mask_block(uint64_t signals);

@@ -14,7 +14,7 @@
  */
 #include "patch/slice.h"
 #include "coro/unwind.h"
-#include "patch/storage.h"
+#include "patch/modules.h"
 
 #include <dlfcn.h>
 #include <link.h>

@@ -2,56 +2,20 @@
  *
  * Storage of coroutines that stand for threads: the copies, and where they lie. See patch/storage.h.
  *
- * A thread has a layout: the modules with their blocks in this thread, and where each one's copy is in a `contents`. It
- * is the same for all coroutines of the thread, and is made anew when modules have come or gone. That cannot be asked
- * at each switch. But before a thread uses its block of a new module the dynamic linker brings the thread's vector of
- * blocks up to date, whose first word says how far it is:
- *
- *   the word is as it was   no block has come but for modules that the layout has without one: their entries are looked
- * at it is another           the layout is made anew, all contents with it
- *
- * What is new and in place is of who runs: the others start with its initial image.
- *
- * Code may know the place of a block beforehand (is_static) and use it past the vector, which only the thread that
- * loads the module has up to date. It asks for the block, and tells the other threads by `known`; and new coroutines
- * look how often there have been changes. Such modules are not asked about before that, as another thread may be about
- * to load them: nor others at all, as it may be about to unload them.
+ * Contents are laid out as the thread's layout says (layout.c). When that is made anew all contents are, too. What is
+ * new and in place is of who runs: the others start with its initial image.
  */
 #include "patch/storage.h"
+#include "patch/layout.h"
 #include "patch/pthreads.h"
 #include "patch/signals.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct place {
-    struct mt__module module;
-    size_t offset;
-    const void *absent; /* what the vector has while there is no block */
-};
-
-struct layout {
-    uint64_t changes;
-    unsigned count;
-    size_t size;
-    char *image; /* of all: what a new thread starts with. The modules' own may have been unmapped */
-    struct place places[];
-};
-
-static __thread struct layout *layout __attribute__((tls_model("initial-exec")));
-static __thread const void *generation __attribute__((tls_model("initial-exec"))); /* the word, as it was, */
-static __thread uint32_t heard __attribute__((tls_model("initial-exec")));         /* and known.version */
+static __thread struct mt__layout *layout __attribute__((tls_model("initial-exec")));
 static __thread struct mt__storage own __attribute__((tls_model("initial-exec")));
-
-#define MOST 64
-
-static struct {
-    struct mt__mini guard;
-    uint32_t version, count;
-    struct mt__module modules[MOST];
-} known;
 
 /* hub->storage while its masks differ: nobody's, so that each switch comes here. */
 static char watched;
@@ -59,84 +23,7 @@ static __thread void *in_place __attribute__((tls_model("initial-exec")));
 
 static int is_expected; /* each coroutine is to have one, whatever there is by now */
 
-/* -- The dynamic linker's vector of blocks: "ELF handling for thread-local storage", 3 ----------------------------- */
-
-#define NOT_USED ((const void *)-1) /* the module is in the vector, and its block not yet */
-
-struct block {
-    const void *address, *to_free;
-};
-
-void *__tls_get_addr(void *variable);
-
-static const struct block *vector(void)
-{
-    return *(const struct block *const *)(mt__arch_thread_pointer() + MT__ARCH_DTV_OFFSET);
-}
-
-const void *mt__storage_entry(size_t id)
-{
-    const struct block *blocks = vector();
-
-    return id <= (size_t)blocks[-1].address ? blocks[id].address : NULL;
-}
-
-/* While another thread loads a module, the entry may still be that of a module which had its number before. Until it is
- * brought up to date nobody uses that block: it may be copied from and to as long as it is large enough. */
-static int is_large_enough(const struct mt__module *module, const void *block)
-{
-    const void *allocated = vector()[module->id].to_free;
-
-    return !allocated || (size_t)((const char *)block - (const char *)allocated) + module->size <=
-                             malloc_usable_size((void *)allocated);
-}
-
-/* What has come since the layout was made. */
-static int is_changed(void)
-{
-    return vector()->address != generation || __atomic_load_n(&known.version, __ATOMIC_ACQUIRE) != heard;
-}
-
-static int is_known(const struct mt__module *module)
-{
-    for (unsigned i = 0; i < known.count; i++)
-        if (known.modules[i].id == module->id && known.modules[i].base == module->base)
-            return 1;
-    return 0;
-}
-
-static void make_known(const struct mt__module *module)
-{
-    if (is_known(module))
-        return;
-    known.modules[known.count++ % MOST] = *module;
-    if (known.count > MOST)
-        known.count = MOST;
-    __atomic_store_n(&known.version, known.version + 1, __ATOMIC_RELEASE);
-}
-
-/* A block whose place code may know. */
-static void find_block(struct mt__module *module)
-{
-    struct {
-        size_t id, offset;
-    } variable = {module->id, 0};
-    int is_there;
-
-    if (!module->is_static || module->block)
-        return;
-    mt__mini_acquire(&known.guard);
-    is_there = mt__storage_entry(module->id) == NOT_USED;
-    if (is_there)
-        make_known(module);
-    else
-        is_there = is_known(module);
-    mt__mini_release(&known.guard);
-    if (is_there)
-        module->block = __tls_get_addr(&variable);
-}
-
-/* -- Layouts ------------------------------------------------------------------------------------------------------- */
+/* -- Contents ------------------------------------------------------------------------------------------------------ */
 
 static void out_of_memory(void) __attribute__((noreturn));
 static void out_of_memory(void)
@@ -147,65 +34,8 @@ static void out_of_memory(void)
     abort();
 }
 
-static void free_layout(struct layout *old)
-{
-    if (old)
-        free(old->image);
-    free(old);
-}
-
-/* One that comes or goes meanwhile makes another attempt of it. */
-static struct layout *read_layout(void)
-{
-    struct mt__module modules[MOST];
-    struct layout *now;
-    uint64_t changes;
-    unsigned count;
-    size_t size;
-
-    for (;;) {
-        size_t wanted = 0;
-        changes = mt__modules_changes();
-        count = mt__modules_list(modules, MOST, NULL, &wanted);
-        now = mt__alloc(sizeof *now + count * sizeof *now->places);
-        if (!now)
-            return NULL;
-        size = wanted;
-        now->image = mt__alloc(size + 1);
-        if (!now->image) {
-            free(now);
-            return NULL;
-        }
-        if (mt__modules_list(modules, MOST, now->image, &size) == count && size == wanted &&
-            changes == mt__modules_changes())
-            break;
-        free_layout(now);
-    }
-    now->changes = changes;
-    for (unsigned i = 0; i < count && i < MOST; i++) {
-        if (modules[i].block && !is_large_enough(&modules[i], modules[i].block))
-            modules[i].block = NULL;
-        find_block(&modules[i]);
-        now->places[i] = (struct place){modules[i], now->size, mt__storage_entry(modules[i].id)};
-        now->size += modules[i].size;
-        now->count++;
-    }
-    return now;
-}
-
-/* One whose block has gone, or is another, has been loaded anew: nothing of it is left. */
-static const struct place *find_place(const struct layout *in, const struct mt__module *module)
-{
-    for (unsigned i = 0; in && i < in->count; i++) {
-        const struct mt__module *before = &in->places[i].module;
-        if (before->id == module->id && before->base == module->base && before->size == module->size)
-            return !before->block || before->block == module->block ? &in->places[i] : NULL;
-    }
-    return NULL;
-}
-
 /* Contents for the layout: what the former ones have of it, else what a new thread has. 0 or -ENOMEM. */
-static int lay_out(struct mt__storage *storage, const struct layout *old, const struct layout *now)
+static int lay_out(struct mt__storage *storage, const struct mt__layout *old, const struct mt__layout *now)
 {
     char *contents = mt__alloc(now->size + 1);
 
@@ -213,7 +43,7 @@ static int lay_out(struct mt__storage *storage, const struct layout *old, const 
         return -ENOMEM;
     memcpy(contents, now->image, now->size);
     for (unsigned i = 0; storage->contents && i < now->count; i++) {
-        const struct place *before = find_place(old, &now->places[i].module);
+        const struct mt__laid *before = mt__layout_find(old, &now->places[i].module);
         if (before)
             memcpy(contents + now->places[i].offset, storage->contents + before->offset, before->module.size);
     }
@@ -221,7 +51,7 @@ static int lay_out(struct mt__storage *storage, const struct layout *old, const 
     return 0;
 }
 
-static void take_next(struct mt__storage *storage, const struct layout *now)
+static void take_next(struct mt__storage *storage, const struct mt__layout *now)
 {
     free(storage->contents);
     storage->contents = storage->next;
@@ -236,7 +66,7 @@ static void drop_next(struct mt__storage *storage)
 }
 
 /* All of the thread: 0, or -ENOMEM with nothing changed. */
-static int lay_out_all(const struct layout *old, const struct layout *now)
+static int lay_out_all(const struct mt__layout *old, const struct mt__layout *now)
 {
     struct mt__hub *hub = mt__hub;
     struct mt__coro *first = hub ? hub->living : NULL;
@@ -258,66 +88,44 @@ static int lay_out_all(const struct layout *old, const struct layout *now)
     return error;
 }
 
-static int is_same(const struct layout *one, const struct layout *other)
-{
-    if (!one || one->count != other->count)
-        return 0;
-    for (unsigned i = 0; i < one->count; i++)
-        if (find_place(one, &other->places[i].module) != &one->places[i])
-            return 0;
-    return 1;
-}
-
 /* 0, or -ENOMEM with nothing changed. */
 static int refresh(void)
 {
-    uint32_t version = __atomic_load_n(&known.version, __ATOMIC_ACQUIRE);
-    struct layout *now = read_layout(), *old = layout;
+    struct mt__layout *now = mt__layout_read(), *old = layout;
 
     if (!now)
         return -ENOMEM;
-    if (!is_same(old, now) && lay_out_all(old, now)) {
-        free_layout(now);
+    if (!mt__layout_is_same(old, now) && lay_out_all(old, now)) {
+        mt__layout_free(now);
         return -ENOMEM;
     }
-    generation = vector()->address;
-    heard = version;
     layout = now;
-    free_layout(old);
+    mt__layout_free(old);
     return 0;
 }
 
 /* -- The copies ---------------------------------------------------------------------------------------------------- */
 
-static int has_block(struct place *place)
-{
-    const void *entry;
-
-    if (__builtin_expect(place->module.block != NULL, 1))
-        return 1;
-    entry = mt__storage_entry(place->module.id);
-    if (entry == place->absent || !entry || entry == NOT_USED || !is_large_enough(&place->module, entry))
-        return 0;
-    place->module.block = (char *)entry;
-    return 1;
-}
-
 static void copy_out(struct mt__storage *from)
 {
-    struct layout *here = layout;
+    struct mt__layout *here = layout;
 
-    for (unsigned i = 0; i < here->count; i++)
-        if (has_block(&here->places[i]))
-            memcpy(from->contents + here->places[i].offset, here->places[i].module.block, here->places[i].module.size);
+    for (unsigned i = 0; i < here->count; i++) {
+        const char *block = mt__laid_block(&here->places[i]);
+        if (block)
+            memcpy(from->contents + here->places[i].offset, block, here->places[i].module.size);
+    }
 }
 
 static void copy_in(const struct mt__storage *to)
 {
-    struct layout *here = layout;
+    struct mt__layout *here = layout;
 
-    for (unsigned i = 0; i < here->count; i++)
-        if (has_block(&here->places[i]))
-            memcpy(here->places[i].module.block, to->contents + here->places[i].offset, here->places[i].module.size);
+    for (unsigned i = 0; i < here->count; i++) {
+        char *block = mt__laid_block(&here->places[i]);
+        if (block)
+            memcpy(block, to->contents + here->places[i].offset, here->places[i].module.size);
+    }
 }
 
 /* The stack for signals is the kernel's to know. Who runs on one, in a handler, keeps it in place. */
@@ -352,7 +160,7 @@ void mt__storage_watch(struct mt__hub *hub, int on)
 
 static void exchange(struct mt__storage *from, struct mt__storage *to)
 {
-    if (is_changed() && refresh())
+    if (mt__layout_is_changed(layout) && refresh())
         out_of_memory();
     if (layout->count) {
         copy_out(from);
@@ -383,7 +191,7 @@ static void swap(struct mt__hub *hub, const struct mt__coro *next)
 /* The layout as it is now: 0 or -ENOMEM. */
 static int look(void)
 {
-    if (layout && !is_changed() && layout->changes == mt__modules_changes())
+    if (!mt__layout_is_changed(layout) && layout->changes == mt__modules_changes())
         return 0;
     return refresh();
 }
@@ -455,7 +263,7 @@ int mt__storage_signal_stack(struct mt__storage *storage, const stack_t *stack)
 void mt__storage_end(struct mt__storage *storage)
 {
     if (mt__storage_in_place(mt__hub) == storage) {
-        if (is_changed() && refresh())
+        if (mt__layout_is_changed(layout) && refresh())
             out_of_memory();
         copy_in(&own);
         change_signal_stack(storage, &own);
@@ -491,13 +299,8 @@ void mt__storage_expect(void)
 void mt__storage_forget(void)
 {
     mt__storage_free(&own);
-    free_layout(layout);
+    mt__layout_free(layout);
     layout = NULL;
-}
-
-void mt__storage_forked(void)
-{
-    known.guard = (struct mt__mini){0};
 }
 
 __attribute__((constructor)) static void begin(void)

@@ -11,7 +11,9 @@
  * hubs, and then sends the library's threads home, so that libc finds that nobody is left, and ends the process.
  */
 #include "patch/pthreads.h"
+#include "patch/layout.h"
 #include "patch/locks.h"
+#include "patch/modules.h"
 #include "patch/signals.h"
 #include "patch/slice.h"
 
@@ -336,7 +338,7 @@ static void forked(void)
     mt__slices_forked(living_here);
     mt__ids_forked();
     mt__modules_forked();
-    mt__storage_forked();
+    mt__layouts_forked();
     mt__destructors_forked();
     mt__waiters_forked();
     mt__masks_forked();

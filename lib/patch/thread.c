@@ -8,6 +8,7 @@
 #include "patch/pthreads.h"
 #include "coro/stack.h"
 #include "patch/locks.h"
+#include "patch/modules.h"
 
 #include <limits.h>
 #include <linuxmt/coro.h>
