@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Echo servers in C on the listening socket that is descriptor 3, one a variant: coroutines of ours (LINUXMT_LOOP says
- * on which loop), and what they are measured against, an epoll and an io_uring server as one would write them by hand
- * (echo-epoll.c, echo-uring.c) and one of threads (echo-threads.c). They go on until they are killed.
+ * on which loop), and what they are measured against, an epoll server as one would write it by hand (echo-epoll.c) and
+ * one of threads (echo-threads.c). They go on until they are killed. The one by io_uring is a program of its own, as
+ * liblinuxmt-patch leaves a program that calls liburing the kernel's threads.
  */
 #include "echo-server.h"
 
@@ -53,8 +54,6 @@ int main(int argc, char **argv)
         return echo_by_threads();
     if (!strcmp(variant, "epoll"))
         return echo_by_epoll();
-    if (!strcmp(variant, "uring"))
-        return echo_by_uring();
-    fprintf(stderr, "usage: echo-server mt|mt-epoll|threads|epoll|uring\n");
+    fprintf(stderr, "usage: echo-server mt|mt-epoll|threads|epoll\n");
     return 2;
 }

@@ -136,7 +136,7 @@ static int prepare(void)
     return 0;
 }
 
-int echo_by_uring(void)
+int main(void)
 {
     struct io_uring_cqe *cqe;
     unsigned head;

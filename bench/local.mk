@@ -4,7 +4,7 @@
 BENCHES = bench/connections bench/coro bench/lock bench/patch bench/pool bench/process bench/queue bench/sleepers bench/switches bench/sync \
 	bench/thread bench/threadpool bench/trace
 if HAVE_URING
-BENCHES += bench/echo bench/echo-server
+BENCHES += bench/echo bench/echo-server bench/echo-uring
 endif
 EXTRA_PROGRAMS += $(BENCHES)
 CLEANFILES += $(BENCHES)
@@ -58,12 +58,15 @@ bench_echo_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
 bench_echo_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
 bench_echo_LDADD = $(URING_LIBS)
 bench_echo_LDFLAGS = $(BENCH_LINK)
-bench_echo_server_SOURCES = bench/echo-server.c bench/echo-server.h bench/echo-epoll.c bench/echo-threads.c \
-	bench/echo-uring.c
-bench_echo_server_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
-bench_echo_server_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
-bench_echo_server_LDADD = liblinuxmt.la $(URING_LIBS) -lpthread
+bench_echo_server_SOURCES = bench/echo-server.c bench/echo-server.h bench/echo-epoll.c bench/echo-threads.c
+bench_echo_server_CFLAGS = $(AM_CFLAGS) -O2
+bench_echo_server_LDADD = liblinuxmt.la -lpthread
 bench_echo_server_LDFLAGS = $(BENCH_LINK)
+bench_echo_uring_SOURCES = bench/echo-uring.c bench/echo-server.h
+bench_echo_uring_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
+bench_echo_uring_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) -O2
+bench_echo_uring_LDADD = $(URING_LIBS)
+bench_echo_uring_LDFLAGS = $(BENCH_LINK)
 bench_lock_CPPFLAGS = $(AM_CPPFLAGS) $(NSYNC_CPPFLAGS)
 bench_lock_CFLAGS = $(AM_CFLAGS) -O2
 bench_lock_LDADD = liblinuxmt.la $(NSYNC_LIBS) -lpthread
