@@ -30,7 +30,7 @@ libmtcore_la_SOURCES = \
 	%D%/process/server.c %D%/process/shm.c %D%/process/start.c \
 	%D%/coro/advise.c %D%/coro/advise.h %D%/coro/context.c %D%/coro/context.h %D%/coro/coro.c %D%/coro/coro.h %D%/coro/file.c %D%/coro/futex-hash.c %D%/coro/helper.c \
 	%D%/coro/hub.c %D%/coro/hub.h %D%/coro/hub-life.c %D%/coro/idle.c %D%/coro/io.c %D%/coro/io.h %D%/coro/leaks.c %D%/coro/loop-epoll.c %D%/coro/loop.c %D%/coro/net.c \
-	%D%/coro/arm.c %D%/coro/overflow.c %D%/coro/park.c %D%/coro/park-io.c %D%/coro/stack.c %D%/coro/stack.h %D%/coro/stuck.c %D%/coro/timers.c \
+	%D%/coro/arm.c %D%/coro/overflow.c %D%/coro/park.c %D%/coro/park-io.c %D%/coro/stack.c %D%/coro/stack.h %D%/coro/stuck.c %D%/coro/terms.c %D%/coro/timers.c \
 	%D%/coro/monitor.c %D%/coro/monitor.h %D%/coro/monitor-look.c %D%/coro/monitor-text.c %D%/coro/tell.c %D%/coro/tell.h \
 	%D%/coro/unwind.c %D%/coro/unwind.h %D%/coro/unwind-table.c %D%/coro/unwind-table.h \
 	%D%/coro/gen-from.c %D%/coro/gen.c %D%/coro/greenlet-view.c %D%/coro/greenlet.c %D%/coro/greenlet.h \

@@ -46,6 +46,7 @@ static void forked(void)
     hub->new_links = hub->aged_links = NULL;
     mt__arms_forget(hub);
     mt__timers_clear(&hub->timers);
+    hub->terms = (struct mt__terms){0};
     hub->ops = 0;
     hub->root_cancel.word = NULL;
     if (hub->current != &hub->root)

@@ -194,7 +194,10 @@ static void expire(struct mt__hub *hub)
         return;
     now = mt__wait_clock = mt_now();
     while ((timer = mt__timers_expired(&hub->timers, now)))
-        mt__parked_end(hub, timer->parked, -ETIMEDOUT);
+        if (timer == &hub->terms.timer)
+            mt__terms_due(hub);
+        else
+            mt__parked_end(hub, timer->parked, -ETIMEDOUT);
 }
 
 /* Nothing is ready: sleeps until something is, or might be. */

@@ -115,6 +115,12 @@ struct mt__io {
     uint32_t length, flags;
     uint16_t hints;    /* the entry's ioprio */
     uint8_t left_some; /* a receive: the socket has more */
+
+    /* NULL, or who asks for the wait's terms when it has waited for a while (terms.c): 0, with the deadline that has
+     * come to be known, or the result that ends it. */
+    int (*ask)(const struct mt__io *io, mt_deadline *until);
+    mt_deadline until; /* of these terms */
+    struct mt__io *next_asked, **asked_link;
 };
 
 struct mt__loop {
@@ -260,6 +266,12 @@ struct mt__attempts {
     uint8_t drained[1024]; /* by descriptor, modulo that: the last receive there has left nothing. A guess */
 };
 
+/* Operations whose terms are asked for later: see terms.c. */
+struct mt__terms {
+    struct mt__io *fresh, *aged;
+    struct mt__timer timer;
+};
+
 struct mt__hub {
     struct mt__coro root;
     struct mt__coro *current;
@@ -276,6 +288,7 @@ struct mt__hub {
     struct mt__timers timers;
     size_t ops; /* polls and calls under way */
     struct mt__attempts attempts;
+    struct mt__terms terms;
     struct mt__arm *free_arms, *chunks;
     struct mt__arm *left, *roused; /* without a waiter: since the last turn, and since an earlier one */
     size_t armed;                  /* arms under way, */
@@ -415,6 +428,12 @@ int mt__park_time(struct mt__hub *hub, struct mt__parked *parked,
 void mt__park_pause(struct mt__hub *hub, struct mt__parked *parked,
                     mt_deadline until); /* the same, or, without memory for the time, a turn of the others */
 MT__SEAM int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, mt_deadline until);
+void mt__parked_until(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until); /* if it is not sooner */
+
+/* terms.c */
+int mt__terms_begin(struct mt__hub *hub, struct mt__io *io); /* 0, or what ends its wait at once */
+void mt__terms_end(struct mt__io *io);
+void mt__terms_due(struct mt__hub *hub);
 unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);

@@ -197,6 +197,17 @@ static int set_timer(struct mt__hub *hub, struct mt__parked *parked, mt_deadline
     return mt__timers_add(&hub->timers, &parked->timer);
 }
 
+void mt__parked_until(struct mt__hub *hub, struct mt__parked *parked, mt_deadline until)
+{
+    if (!parked->coro || (parked->timer.place && parked->timer.at <= until))
+        return;
+    if (parked->timer.place)
+        mt__timers_remove(&hub->timers, &parked->timer);
+    parked->wait->flags |= MT__WAIT_INTERRUPT_ALWAYS; /* as of all that have an end */
+    if (set_timer(hub, parked, until))
+        mt__parked_end(hub, parked, -ENOMEM);
+}
+
 /* Field by field, as most of it is set when it is known. */
 static void prepare(struct mt__parked *parked, struct mt__wait *wait, struct mt__link *links)
 {

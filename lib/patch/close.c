@@ -5,6 +5,7 @@
  * descriptors (base/own.h) stay open whatever is closed by number.
  */
 #include "patch/fd.h"
+#include "patch/belief.h"
 #include "patch/undeclared.h"
 
 #include <fcntl.h>
@@ -17,6 +18,7 @@ void mt__fd_closing(int fd)
 {
     struct mt__hub *hub = mt__hub;
 
+    mt__disbelieve(fd);
     hub->attempts.drained[(unsigned)fd % sizeof hub->attempts.drained] = 0;
     if (fd >= 0 && hub->ops && hub->loop->closing)
         hub->loop->closing(hub, fd);
@@ -51,8 +53,10 @@ MT__PATCHED int close(int fd)
 
     if (is_ours(fd))
         return refuse(-EBADF);
-    if (!mt__patched(SOCKET))
+    if (!mt__patched(SOCKET)) {
+        mt__disbelieve(fd);
         return mt__libc(close)(fd);
+    }
     call = mt__patch_begin();
     mt__fd_closing(fd);
     result = lingers(fd) ? mt__off_hub_int(close, fd) : mt__or_errno(mt__libc(close)(fd));
@@ -154,6 +158,7 @@ static int take_number(int fd, int number)
         return -EBUSY;
     if (mt__patched(SOCKET))
         mt__fd_closing(number);
+    mt__disbelieve(number);
     return 0;
 }
 

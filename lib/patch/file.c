@@ -6,6 +6,7 @@
  * to the process (fcntl) or the open file (flock, OFD), not to the thread that asks.
  */
 #include "patch/fd.h"
+#include "patch/belief.h"
 #include "patch/undeclared.h"
 
 #include <fcntl.h>
@@ -182,6 +183,13 @@ MT__PATCHED int flock(int fd, int operation)
 LOCKF(lockf, off_t)
 LOCKF(lockf64, off64_t)
 
+static int change(int result, int command)
+{
+    if (command == F_SETFL)
+        mt__beliefs_drop();
+    return result;
+}
+
 /* Of fcntl only what waits is ours; a command that nobody here has heard of is the kernel's. */
 #define FCNTL(name)                                                                                       \
     MT__PATCHED int name(int fd, int command, ...)                                                        \
@@ -194,7 +202,7 @@ LOCKF(lockf64, off64_t)
         argument = va_arg(list, void *);                                                                  \
         va_end(list);                                                                                     \
         if (!mt__patched(FILE) || (command != F_SETLKW && command != F_OFD_SETLKW))                       \
-            return mt__libc(name)(fd, command, argument);                                                 \
+            return change(mt__libc(name)(fd, command, argument), command);                                \
         call = mt__patch_begin();                                                                         \
         result = mt__or_errno(mt__libc(name)(fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, argument)); \
         if (result == -EACCES || result == -EAGAIN)                                                       \

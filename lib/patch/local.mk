@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # liblinuxmt-patch: libc's blocking names. It must stand before libc in the order of linking, so nothing may drop it as unneeded.
 lib_LTLIBRARIES += liblinuxmt-patch.la
-liblinuxmt_patch_la_SOURCES = %D%/answer.c %D%/answer.h %D%/close.c %D%/connect.c %D%/dns.c %D%/fd.c %D%/fd.h %D%/file.c %D%/handler.c %D%/ipc.c %D%/names.def %D%/netdb.c %D%/off.c %D%/patch.c %D%/patch.h \
+liblinuxmt_patch_la_SOURCES = %D%/answer.c %D%/answer.h %D%/belief.c %D%/belief.h %D%/close.c %D%/connect.c %D%/dns.c %D%/fd.c %D%/fd.h %D%/file.c %D%/handler.c %D%/ipc.c %D%/names.def %D%/netdb.c %D%/off.c %D%/patch.c %D%/patch.h \
 	%D%/process.c %D%/read-stream.c %D%/receive.c %D%/receive.h %D%/receive-many.c %D%/receive-wait.c %D%/select.c %D%/send.c %D%/signal.c %D%/sleep.c %D%/stderr.c %D%/stream.c %D%/stream.h %D%/transfer.c %D%/undeclared.h %D%/users.c %D%/wait.c %D%/wide.c %D%/wide-format.c %D%/write-stream.c
 liblinuxmt_patch_la_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CPPFLAGS)
 # Nothing of libc may be taken for a builtin here, and no name given an attribute that its definition contradicts.

@@ -10,6 +10,7 @@
  *   no room, of TCP           0, whatever came of the wait
  */
 #include "patch/receive.h"
+#include "patch/belief.h"
 #include "coro/receive-all.h"
 #include "patch/undeclared.h"
 
@@ -115,7 +116,11 @@ int mt__receive_is_kernels(int fd, int *flags)
  */
 MT__PATCHED int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 {
+    int result = mt__libc(setsockopt)(fd, level, name, value, size);
+
     if (level == SOL_SOCKET && name == SO_RCVLOWAT)
         __atomic_store_n(&sets_least, 1, __ATOMIC_RELAXED);
-    return mt__libc(setsockopt)(fd, level, name, value, size);
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW))
+        mt__beliefs_drop();
+    return result;
 }

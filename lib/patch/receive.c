@@ -4,6 +4,7 @@
  * recvmmsg in receive-many.c.
  */
 #include "patch/receive.h"
+#include "patch/belief.h"
 #include "coro/receive-all.h"
 #include "patch/undeclared.h"
 
@@ -18,13 +19,7 @@
 /* -- By the ring -------------------------------------------------------------------------------------------------- */
 
 /* A socket whose last receive has waited, and has left nothing, is likely to have nothing yet when it is asked again:
- * so it is not tried in vain. A guess, as in coro/io.c, which costs time if it is wrong, and nothing else.
- *
- * What is asked before each wait, O_NONBLOCK and SO_RCVTIMEO, is asked every time. Both belong to the open file, which
- * other processes may have as well: children, and whoever was sent it. They can change either at any moment, and
- * nothing tells. (Nor does the ring answer for a socket: it waits in spite of O_NONBLOCK, and knows no timeouts.) To
- * remember for as long as a socket is known to be ours alone is to see each fork, posix_spawn and popen, each
- * descriptor in a message, and each close by libc itself: one that is missed is a call that waits forever. */
+ * so it is not tried in vain. A guess, as in coro/io.c, which costs time if it is wrong, and nothing else. */
 static uint8_t *drained(int fd)
 {
     struct mt__attempts *attempts = &mt__hub->attempts;
@@ -37,6 +32,35 @@ static int is_expected(int fd)
     return mt__patch_has_ring() && *drained(fd) && !__atomic_load_n(&mt__running->cancel, __ATOMIC_ACQUIRE);
 }
 
+/* 0: it may wait, until block->deadline, or so it is believed; else the result. */
+static int may_wait(struct mt__block *block)
+{
+    uint32_t version = mt__beliefs_version();
+    int error;
+
+    if (block->known)
+        return 0;
+    block->deadline = MT_FOREVER;
+    if (mt__is_believed(block->fd))
+        return 0;
+    error = mt__block_ask(block);
+    if (!error && block->deadline == MT_FOREVER)
+        mt__believe(block->fd, version);
+    return error;
+}
+
+/* See coro/terms.c. */
+static int ask(const struct mt__io *io, mt_deadline *until)
+{
+    struct mt__block block = {.fd = io->fd, .events = POLLIN};
+    int error = mt__block_ask(&block);
+
+    *until = error ? MT_FOREVER : block.deadline;
+    if (error || *until != MT_FOREVER)
+        mt__disbelieve(io->fd);
+    return error;
+}
+
 /* There is a ring: that makes the call. */
 static long receive_later(struct mt__block *block, void *buffer, size_t size, int flags)
 {
@@ -45,7 +69,8 @@ static long receive_later(struct mt__block *block, void *buffer, size_t size, in
                         .address = (uint64_t)(uintptr_t)buffer,
                         .length = size < MOST ? (uint32_t)size : MOST,
                         .flags = (uint32_t)flags,
-                        .hints = IORING_RECVSEND_POLL_FIRST};
+                        .hints = IORING_RECVSEND_POLL_FIRST,
+                        .ask = block->known ? NULL : ask};
     long result = mt__patch_ring(&io, block->deadline, block->number);
 
     if (result == -EINVAL) { /* also the answer of a kernel that does not know the hint */
@@ -64,7 +89,7 @@ static long receive(struct mt__block *block, void *buffer, size_t size, int flag
     long result, more = 0;
     int waited = 0;
 
-    if (!address && is_expected(block->fd) && !mt__block_ask(block))
+    if (!address && is_expected(block->fd) && !may_wait(block))
         return receive_later(block, buffer, size, flags);
     for (;;) {
         result = mt__sys(SYS_recvfrom, block->fd, buffer, size, flags | MSG_DONTWAIT, address, length);
@@ -77,7 +102,7 @@ static long receive(struct mt__block *block, void *buffer, size_t size, int flag
             return result;
         }
         if (!address && mt__patch_has_ring()) {
-            result = mt__block_ask(block);
+            result = may_wait(block);
             return result ? result : receive_later(block, buffer, size, flags);
         }
         more = mt__receive_wait(block, &waited);

@@ -167,5 +167,7 @@ long mt__patch_ring(struct mt__io *io, mt_deadline deadline, enum mt__name_numbe
         mt__wait_end(&wait, 0);
         return result;
     }
+    if (io->ask && io->until < deadline)
+        deadline = io->until;
     return end(&wait, mt__wait_limited(&wait, deadline, (int)result));
 }

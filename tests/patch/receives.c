@@ -298,6 +298,11 @@ static void waiting(void)
     timeout(shared, SO_RCVTIMEO, 5000);
 }
 
+static void ending(void)
+{
+    timeout(shared, SO_RCVTIMEO, 40000);
+}
+
 static void in_child(void (*change)(void))
 {
     pid_t pid = fork();
@@ -331,6 +336,27 @@ static void by_others(void)
     close_both(fds);
 }
 
+/* Of one whose receives have waited for as long as it took. */
+static void ended_by_others(void)
+{
+    struct peer *peer;
+    char buffer[8];
+    int64_t began;
+    int fds[2];
+
+    pair(SOCK_STREAM, fds);
+    shared = fds[0];
+    peer = peer_start(in_pieces, fds[1]);
+    for (int i = 0; i < 3; i++)
+        TELL(recv(fds[0], buffer, 4, 0));
+    peer_end(peer);
+    in_child(ending);
+    began = now();
+    TELL(recv(fds[0], buffer, 4, 0));
+    say("  too soon %d\n", now() - began < 40000000);
+    close_both(fds);
+}
+
 const struct scenario scenarios[] = {
     {"datagrams, shut for reading", datagrams},
     {"no room", no_room},
@@ -341,5 +367,6 @@ const struct scenario scenarios[] = {
     {"a peer that says its last meanwhile", half_closed_later},
     {"SO_PEEK_OFF", peek_offset},
     {"changed by others", by_others},
+    {"ended by others", ended_by_others},
     {NULL, NULL},
 };

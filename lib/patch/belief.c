@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is believed of descriptors: that calls on them may wait, and for as long as it takes.
+ *
+ * O_NONBLOCK and SO_RCVTIMEO belong to the open file, which other processes may have as well: children, and whoever was
+ * sent it. They can change either at any moment, and nothing tells. (Nor does the ring answer for a socket: it waits in
+ * spite of O_NONBLOCK, and knows no timeouts.) To ask before each wait takes two system calls, of the four that a
+ * request and its answer take then. So a receive that begins to wait where the last one might have, believes that it
+ * may, too, and asks when it has waited for a while (coro/terms.c). If it is wrong it is told so then: late, and
+ * nothing else.
+ *
+ * What the program itself does about it is seen at once:
+ *
+ *   fcntl with F_SETFL, ioctl with FIONBIO,       when it is done all beliefs are dropped, by another version, as they
+ * may be setsockopt of a timeout                       about any descriptor of that open file close, and what else
+ * gives a number away      drops its own
+ *
+ * Who asks takes the version first, and believes by that: what was changed meanwhile has made it the old one.
+ */
+#include "patch/belief.h"
+#include "patch/patch.h"
+
+#include <stdarg.h>
+#include <sys/ioctl.h>
+
+#define SLOTS    4096
+#define VERSIONS 0xffffff
+
+static uint32_t version = 1;     /* never 0, modulo VERSIONS + 1 */
+static uint32_t believed[SLOTS]; /* by descriptor, modulo that: the version, and the rest of the number */
+
+static uint32_t entry_of(int fd, uint32_t at)
+{
+    return at << 8 | ((unsigned)fd / SLOTS & 0xff);
+}
+
+uint32_t mt__beliefs_version(void)
+{
+    return __atomic_load_n(&version, __ATOMIC_ACQUIRE) & VERSIONS;
+}
+
+int mt__is_believed(int fd)
+{
+    uint32_t now = mt__beliefs_version();
+
+    return now && __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == entry_of(fd, now);
+}
+
+void mt__believe(int fd, uint32_t since)
+{
+    __atomic_store_n(&believed[(unsigned)fd % SLOTS], entry_of(fd, since), __ATOMIC_RELAXED);
+}
+
+void mt__disbelieve(int fd)
+{
+    __atomic_store_n(&believed[(unsigned)fd % SLOTS], 0, __ATOMIC_RELAXED);
+}
+
+void mt__beliefs_drop(void)
+{
+    __atomic_add_fetch(&version, 1, __ATOMIC_RELEASE);
+}
+
+/* What else it does is not known here. */
+MT__PATCHED int ioctl(int fd, unsigned long request, ...)
+{
+    void *argument;
+    va_list list;
+    int result;
+
+    va_start(list, request);
+    argument = va_arg(list, void *);
+    va_end(list);
+    result = mt__libc(ioctl)(fd, request, argument);
+    if (request == FIONBIO)
+        mt__beliefs_drop();
+    return result;
+}
