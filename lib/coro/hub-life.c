@@ -46,7 +46,7 @@ static void forked(void)
     hub->new_links = hub->aged_links = NULL;
     mt__arms_forget(hub);
     mt__timers_clear(&hub->timers);
-    hub->terms = (struct mt__terms){0};
+    mt__terms_forget(hub);
     hub->ops = 0;
     hub->root_cancel.word = NULL;
     if (hub->current != &hub->root)
@@ -76,6 +76,7 @@ static void free_hub(struct mt__hub *hub)
         free(chunk);
     }
     mt__timers_free(&hub->timers);
+    mt__terms_free(hub);
     free(hub->table.buckets);
     if (hub->letters.bell >= 0)
         mt__sys(SYS_close, hub->letters.bell);

@@ -119,8 +119,8 @@ struct mt__io {
     /* NULL, or who asks for the wait's terms when it has waited for a while (terms.c): 0, with the deadline that has
      * come to be known, or the result that ends it. */
     int (*ask)(const struct mt__io *io, mt_deadline *until);
-    mt_deadline until; /* of these terms */
-    struct mt__io *next_asked, **asked_link;
+    mt_deadline until;           /* of these terms */
+    uint32_t asked_in, asked_at; /* its place in the lists of those, from 1; 0: it has none */
 };
 
 struct mt__loop {
@@ -268,7 +268,11 @@ struct mt__attempts {
 
 /* Operations whose terms are asked for later: see terms.c. */
 struct mt__terms {
-    struct mt__io *fresh, *aged;
+    struct mt__term_list {
+        struct mt__io **entries; /* NULL: it is over */
+        uint32_t count, room;
+    } lists[2];
+    unsigned fresh; /* which of them; the other is the aged one */
     struct mt__timer timer;
 };
 
@@ -432,8 +436,10 @@ void mt__parked_until(struct mt__hub *hub, struct mt__parked *parked, mt_deadlin
 
 /* terms.c */
 int mt__terms_begin(struct mt__hub *hub, struct mt__io *io); /* 0, or what ends its wait at once */
-void mt__terms_end(struct mt__io *io);
+void mt__terms_end(struct mt__hub *hub, struct mt__io *io);
 void mt__terms_due(struct mt__hub *hub);
+void mt__terms_forget(struct mt__hub *hub);
+void mt__terms_free(struct mt__hub *hub);
 unsigned mt__unpark(uint32_t *word, unsigned n);
 void mt__park_wake(struct mt__coro *coro, const uint32_t *word); /* one of this hub's, if it waits for that one word */
 void mt__parked_end(struct mt__hub *hub, struct mt__parked *parked, int result);

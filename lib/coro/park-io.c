@@ -39,7 +39,7 @@ int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, m
     if (!why)
         why = mt__park_time(hub, &parked, io->ask && io->until < until ? io->until : until);
     if (io->ask)
-        mt__terms_end(io);
+        mt__terms_end(hub, io);
     if (io->done)
         return io->result == -ECANCELED ? -EBADF : io->result; /* nobody but mt_close cancels what waits */
     while (!io->done) { /* more than once: a cancel may find no room, or the call at its very start */

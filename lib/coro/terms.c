@@ -9,31 +9,46 @@
  *
  * What a late answer can do is to end the wait late, by two periods at the most. A deadline that it brings is counted
  * from one period ago: the wait has lasted that long at least, so that it never comes too soon.
+ *
+ * Those that wait are on a thousand stacks. The lists are apart from them, so that to begin and to end touches no
+ * other's.
  */
 #include "base/clock.h"
 #include "coro/hub.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-#define PERIOD MT_MS(10)
+#define PERIOD     MT_MS(25)
+#define FIRST_ROOM 64
 
-static void put(struct mt__io **first, struct mt__io *io)
+static int append(struct mt__term_list *list, struct mt__io *io)
 {
-    io->next_asked = *first;
-    if (*first)
-        (*first)->asked_link = &io->next_asked;
-    io->asked_link = first;
-    *first = io;
+    struct mt__io **larger;
+
+    if (list->count == list->room) {
+        uint32_t room = list->room ? list->room * 2 : FIRST_ROOM;
+        larger = realloc(list->entries, room * sizeof *larger);
+        if (!larger)
+            return -ENOMEM;
+        list->entries = larger;
+        list->room = room;
+    }
+    list->entries[list->count++] = io;
+    io->asked_at = list->count;
+    return 0;
 }
 
-void mt__terms_end(struct mt__io *io)
+void mt__terms_end(struct mt__hub *hub, struct mt__io *io)
 {
-    if (!io->asked_link)
+    struct mt__term_list *list = &hub->terms.lists[io->asked_in];
+
+    if (!io->asked_at)
         return;
-    *io->asked_link = io->next_asked;
-    if (io->next_asked)
-        io->next_asked->asked_link = io->asked_link;
-    io->asked_link = NULL;
+    list->entries[io->asked_at - 1] = NULL;
+    if (io->asked_at == list->count)
+        list->count--;
+    io->asked_at = 0;
 }
 
 static int set_timer(struct mt__hub *hub)
@@ -48,11 +63,11 @@ static int set_timer(struct mt__hub *hub)
 
 int mt__terms_begin(struct mt__hub *hub, struct mt__io *io)
 {
-    io->asked_link = NULL;
     io->until = MT_FOREVER;
-    if (set_timer(hub))
+    io->asked_at = 0;
+    io->asked_in = hub->terms.fresh;
+    if (set_timer(hub) || append(&hub->terms.lists[io->asked_in], io))
         return io->ask(io, &io->until);
-    put(&hub->terms.fresh, io);
     return 0;
 }
 
@@ -68,19 +83,31 @@ static void end_or_limit(struct mt__hub *hub, struct mt__io *io)
     }
 }
 
+/* No memory for the timer: then it is time for the fresh ones, too. */
 void mt__terms_due(struct mt__hub *hub)
 {
     struct mt__terms *terms = &hub->terms;
-    struct mt__io *io;
 
-    while ((io = terms->aged)) {
-        mt__terms_end(io);
-        end_or_limit(hub, io);
-    }
-    terms->aged = terms->fresh;
-    if (terms->aged)
-        terms->aged->asked_link = &terms->aged;
-    terms->fresh = NULL;
-    if (terms->aged && set_timer(hub)) /* no memory: no later, then */
-        mt__terms_due(hub);
+    do {
+        struct mt__term_list *aged = &terms->lists[!terms->fresh];
+        for (uint32_t i = 0; i < aged->count; i++)
+            if (aged->entries[i]) {
+                aged->entries[i]->asked_at = 0;
+                end_or_limit(hub, aged->entries[i]);
+            }
+        aged->count = 0;
+        terms->fresh = !terms->fresh;
+    } while (terms->lists[!terms->fresh].count && set_timer(hub));
+}
+
+void mt__terms_forget(struct mt__hub *hub)
+{
+    hub->terms.lists[0].count = hub->terms.lists[1].count = 0;
+    hub->terms.timer.place = 0;
+}
+
+void mt__terms_free(struct mt__hub *hub)
+{
+    free(hub->terms.lists[0].entries);
+    free(hub->terms.lists[1].entries);
 }
