@@ -51,7 +51,8 @@ libmtcore_la_SOURCES += %D%/coro/loop-uring.c
 endif
 libmtcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CPPFLAGS) $(SECCOMP_CFLAGS) $(URING_CPPFLAGS) $(URING_CFLAGS) -DMT__RELEASE='"$(PACKAGE_VERSION)"'
 libmtcore_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
-libmtcore_la_LIBADD = $(SECCOMP_LIBS) $(URING_LIBS) -ldl -lpthread
+libmtcore_la_LIBADD = $(MTCORE_LIBS)
+MTCORE_LIBS = $(SECCOMP_LIBS) $(URING_LIBS) -ldl -lpthread
 
 lib_LTLIBRARIES += liblinuxmt.la
 liblinuxmt_la_SOURCES =
@@ -62,4 +63,10 @@ if HAVE_MAP
 liblinuxmt_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/liblinuxmt.map $(MT_MAP_STRICT)
 EXTRA_liblinuxmt_la_DEPENDENCIES = %D%/liblinuxmt.map
 endif
+
+# The same libraries for programs of this folder, which are linked without libtool: see LINK.
+MTCORE = .libs/libmtcore.a $(MTCORE_LIBS)
+LINUXMT = .libs/liblinuxmt.@MT_LIBEXT@ $(MTCORE_LIBS)
+.libs/libmtcore.a: libmtcore.la ;
+.libs/liblinuxmt.@MT_LIBEXT@: liblinuxmt.la ;
 EXTRA_DIST += %D%/liblinuxmt.map %D%/arch/x86_64/arch.h %D%/arch/x86_64/clone.S %D%/arch/x86_64/switch.S %D%/arch/x86_64/switch.h %D%/arch/aarch64/arch.h %D%/arch/aarch64/clone.S %D%/arch/aarch64/switch.S %D%/arch/aarch64/switch.h

@@ -48,9 +48,9 @@ STRESS_TESTS = %D%/stress/sync
 check_PROGRAMS += $(STRESS_TESTS)
 TESTS += $(STRESS_TESTS)
 %C%_stress_sync_SOURCES = %D%/stress/sync.c
-%C%_stress_sync_LDADD = libmtcore.la -lpthread
+%C%_stress_sync_LDADD = $(MTCORE)
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
+UNIT_LIBS = $(MTCORE) $(CMOCKA_LIBS)
 %C%_unit_banker_SOURCES = %D%/unit/banker.c %D%/unit/unit.h
 %C%_unit_banker_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_banker_LDADD = $(UNIT_LIBS)
@@ -69,7 +69,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 # with a count around each wait
 %C%_unit_cancel_SOURCES = %D%/unit/cancel.c %D%/unit/cancel-session.c %D%/unit/cancel-session.h %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_cancel_CPPFLAGS = $(UNIT_CPPFLAGS)
-%C%_unit_cancel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mt__wait_begin -Wl,--wrap=mt__wait_end
+%C%_unit_cancel_LINK = $(LINK) -Wl,--wrap=mt__wait_begin -Wl,--wrap=mt__wait_end
 %C%_unit_cancel_LDADD = $(UNIT_LIBS)
 %C%_unit_mixture_SOURCES = %D%/unit/mixture.c %D%/unit/hub.h %D%/unit/unit.h
 %C%_unit_mixture_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -216,7 +216,7 @@ UNIT_LIBS = libmtcore.la $(CMOCKA_LIBS)
 # with a count of wakes
 %C%_unit_pool_quiet_SOURCES = %D%/unit/pool-quiet.c %D%/unit/pool-unit.h %D%/unit/unit.h
 %C%_unit_pool_quiet_CPPFLAGS = $(UNIT_CPPFLAGS)
-%C%_unit_pool_quiet_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mt__wake
+%C%_unit_pool_quiet_LINK = $(LINK) -Wl,--wrap=mt__wake
 %C%_unit_pool_quiet_LDADD = $(UNIT_LIBS)
 %C%_unit_pool_SOURCES = %D%/unit/pool.c %D%/unit/pool-unit.h %D%/unit/unit.h
 %C%_unit_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -352,60 +352,42 @@ TESTS += $(PATCH_TESTS)
 EXTRA_DIST += $(PATCH_TESTS) %D%/patch/preload.sh %D%/patch/clients.c %D%/patch/clients.h %D%/patch/clients-hiredis.c %D%/patch/clients-libcurl.c \
 	%D%/patch/clients-libpq.c %D%/patch/clients-sqlite.c %D%/patch/nonblocking.txt %D%/patch/table.awk
 SCENARIO = %D%/patch/scenario.c %D%/patch/scenario.h
-PATCH_LINK = $(AM_LDFLAGS) -no-install
-PATCH_LIBS = liblinuxmt-patch.la liblinuxmt.la -lpthread
+PATCH_LIBS = $(LINUXMT_PATCH) $(LINUXMT)
 %C%_patch_accepts_SOURCES = %D%/patch/accepts.c
-%C%_patch_accepts_LDFLAGS = $(PATCH_LINK)
 %C%_patch_accepts_LDADD = $(PATCH_LIBS)
 %C%_patch_connections_SOURCES = %D%/patch/connections.c %D%/patch/sockets.h $(SCENARIO)
-%C%_patch_connections_LDFLAGS = $(PATCH_LINK)
 %C%_patch_connections_LDADD = $(PATCH_LIBS)
 %C%_patch_coop_SOURCES = %D%/patch/coop.c %D%/patch/coop.h %D%/patch/coop-end.c %D%/patch/coop-off.c %D%/patch/coop-signal.c \
 	%D%/patch/coop-stderr.c %D%/patch/coop-switch.c %D%/patch/coop-talk.c
-%C%_patch_coop_LDFLAGS = $(PATCH_LINK)
 %C%_patch_coop_LDADD = $(PATCH_LIBS)
 %C%_patch_creates_SOURCES = %D%/patch/creates.c
-%C%_patch_creates_LDFLAGS = $(PATCH_LINK)
 %C%_patch_creates_LDADD = $(PATCH_LIBS)
 %C%_patch_descriptors_SOURCES = %D%/patch/descriptors.c
-%C%_patch_descriptors_LDFLAGS = $(PATCH_LINK)
 %C%_patch_descriptors_LDADD = $(PATCH_LIBS)
 %C%_patch_files_SOURCES = %D%/patch/files.c $(SCENARIO)
-%C%_patch_files_LDFLAGS = $(PATCH_LINK)
 %C%_patch_files_LDADD = $(PATCH_LIBS)
 %C%_patch_messages_SOURCES = %D%/patch/messages.c %D%/patch/sockets.h $(SCENARIO)
-%C%_patch_messages_LDFLAGS = $(PATCH_LINK)
 %C%_patch_messages_LDADD = $(PATCH_LIBS)
 %C%_patch_mistakes_SOURCES = %D%/patch/mistakes.c $(SCENARIO)
-%C%_patch_mistakes_LDFLAGS = $(PATCH_LINK)
 %C%_patch_mistakes_LDADD = $(PATCH_LIBS)
 %C%_patch_receives_SOURCES = %D%/patch/receives.c %D%/patch/sockets.h $(SCENARIO)
-%C%_patch_receives_LDFLAGS = $(PATCH_LINK)
 %C%_patch_receives_LDADD = $(PATCH_LIBS)
 %C%_patch_sequences_SOURCES = %D%/patch/sequences.c %D%/patch/sequences.h %D%/patch/sequences-change.c %D%/patch/sequences-ends.c \
 	%D%/patch/sequences-receive.c %D%/patch/sequences-send.c %D%/patch/sockets.h $(SCENARIO)
-%C%_patch_sequences_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sequences_LDADD = $(PATCH_LIBS)
 %C%_patch_sockets_SOURCES = %D%/patch/sockets.c %D%/patch/sockets.h $(SCENARIO)
-%C%_patch_sockets_LDFLAGS = $(PATCH_LINK)
 %C%_patch_sockets_LDADD = $(PATCH_LIBS)
 %C%_patch_streams_SOURCES = %D%/patch/streams.c %D%/patch/streams.h $(SCENARIO)
-%C%_patch_streams_LDFLAGS = $(PATCH_LINK)
 %C%_patch_streams_LDADD = $(PATCH_LIBS)
 %C%_patch_whole_SOURCES = %D%/patch/whole.c $(SCENARIO)
-%C%_patch_whole_LDFLAGS = $(PATCH_LINK)
 %C%_patch_whole_LDADD = $(PATCH_LIBS)
 %C%_patch_wide_SOURCES = %D%/patch/wide.c %D%/patch/streams.h $(SCENARIO)
-%C%_patch_wide_LDFLAGS = $(PATCH_LINK)
 %C%_patch_wide_LDADD = $(PATCH_LIBS)
 %C%_patch_users_SOURCES = %D%/patch/users.c
-%C%_patch_users_LDFLAGS = $(PATCH_LINK)
 %C%_patch_users_LDADD = $(PATCH_LIBS)
 %C%_patch_signals_SOURCES = %D%/patch/signals.c $(SCENARIO)
-%C%_patch_signals_LDFLAGS = $(PATCH_LINK)
 %C%_patch_signals_LDADD = $(PATCH_LIBS)
 %C%_patch_waits_SOURCES = %D%/patch/waits.c $(SCENARIO)
-%C%_patch_waits_LDFLAGS = $(PATCH_LINK)
 %C%_patch_waits_LDADD = $(PATCH_LIBS)
 
 # libc, C++ and gdb with our threads.
@@ -418,7 +400,7 @@ TESTS += $(MORE_WAYS)
 EXTRA_DIST += $(MORE_WAYS)
 check_PROGRAMS += %D%/backend
 %C%_backend_SOURCES = %D%/backend.c
-%C%_backend_LDADD = libmtcore.la
+%C%_backend_LDADD = $(MTCORE)
 
 .PHONY: check-unit
 check-unit:
@@ -438,13 +420,16 @@ endif
 # -g: the reports name their lines, whatever the user's CFLAGS
 %C%_live_stuck_SOURCES = %D%/live/stuck.c
 %C%_live_stuck_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_stuck_LINK = $(LINK)
 %C%_live_stuck_LDADD = -lpthread
 %C%_live_stuck_mt_SOURCES = %D%/live/stuck-mt.c
 %C%_live_stuck_mt_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
-%C%_live_stuck_mt_LDADD = libmtcore.la -lpthread
+%C%_live_stuck_mt_LINK = $(LINK)
+%C%_live_stuck_mt_LDADD = $(MTCORE)
 %C%_unit_confine_SOURCES = %D%/unit/confine.c tools/mtrace/confine.c tools/mtrace/confine.h tools/mtrace/cmd.h
 %C%_unit_confine_CPPFLAGS = $(UNIT_CPPFLAGS) $(SECCOMP_CPPFLAGS)
 %C%_unit_confine_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+%C%_unit_confine_LINK = $(LINK)
 %C%_unit_confine_LDADD = $(CMOCKA_LIBS) $(SECCOMP_LIBS)
 %C%_unit_queues_SOURCES = %D%/unit/queues.c tools/mtrace/queues.c tools/mtrace/queues.h tools/mtrace/tasks.c tools/mtrace/tasks.h
 %C%_unit_queues_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/bpf
@@ -473,6 +458,7 @@ endif
 	tools/mtrace/symbols-unwind.c
 %C%_unit_symbols_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_symbols_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) -g
+%C%_unit_symbols_LINK = $(LINK)
 %C%_unit_symbols_LDADD = $(CMOCKA_LIBS) $(LIBDW_LIBS) -lelf -ldl
 %C%_unit_tasks_SOURCES = %D%/unit/tasks.c tools/mtrace/tasks.c tools/mtrace/tasks.h
 %C%_unit_tasks_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -489,29 +475,32 @@ endif
 %C%_live_waits_SOURCES = %D%/live/waits.c %D%/live/waits.h %D%/live/waits-end.c %D%/live/waits-file.c %D%/live/waits-futex.c \
 	%D%/live/waits-mutex.c %D%/live/waits-rwlock.c %D%/live/waits-sem.c %D%/live/waits-time.c
 %C%_live_waits_CFLAGS = $(AM_CFLAGS) -g -O1
+%C%_live_waits_LINK = $(LINK)
 %C%_live_waits_LDADD = -lpthread
 # with the shared library, whose probes mtrace attaches to
 %C%_live_waits_mt_SOURCES = %D%/live/waits-mt.c
 %C%_live_waits_mt_CFLAGS = $(AM_CFLAGS) -g -O1
-%C%_live_waits_mt_LDADD = liblinuxmt.la
-%C%_live_waits_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_waits_mt_LINK = $(LINK)
+%C%_live_waits_mt_LDADD = $(LINUXMT)
 %C%_live_queues_mt_SOURCES = %D%/live/queues-mt.c
 %C%_live_queues_mt_CFLAGS = $(AM_CFLAGS) -g -O1
-%C%_live_queues_mt_LDADD = liblinuxmt.la
-%C%_live_queues_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_queues_mt_LINK = $(LINK)
+%C%_live_queues_mt_LDADD = $(LINUXMT)
 %C%_live_pool_mt_SOURCES = %D%/live/pool-mt.c
 %C%_live_pool_mt_CFLAGS = $(AM_CFLAGS) -g -O1
-%C%_live_pool_mt_LDADD = liblinuxmt.la
-%C%_live_pool_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_pool_mt_LINK = $(LINK)
+%C%_live_pool_mt_LDADD = $(LINUXMT)
 %C%_live_coros_mt_SOURCES = %D%/live/coros-mt.c
 %C%_live_coros_mt_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
-%C%_live_coros_mt_LDADD = liblinuxmt.la
-%C%_live_coros_mt_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_live_coros_mt_LINK = $(LINK)
+%C%_live_coros_mt_LDADD = $(LINUXMT)
 %C%_live_coros_threads_SOURCES = %D%/live/coros-threads.c
 %C%_live_coros_threads_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
+%C%_live_coros_threads_LINK = $(LINK)
 %C%_live_coros_threads_LDADD = -lpthread
 %C%_live_json_get_SOURCES = %D%/live/json-get.c
 %C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_live_json_get_LINK = $(LINK)
 %C%_live_json_get_LDADD = $(JANSSON_LIBS)
 # end of live: mtrace record
 

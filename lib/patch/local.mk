@@ -15,6 +15,8 @@ liblinuxmt_patch_la_LDFLAGS += -Wl,--version-script=$(srcdir)/%D%/patch.map
 EXTRA_liblinuxmt_patch_la_DEPENDENCIES = %D%/patch.map
 endif
 EXTRA_DIST += %D%/patch.map
+LINUXMT_PATCH = .libs/liblinuxmt-patch.@MT_LIBEXT@
+.libs/liblinuxmt-patch.@MT_LIBEXT@: liblinuxmt-patch.la ;
 
 # Its threads and locks. Threads are left through frames of the library.
 liblinuxmt_patch_la_CFLAGS += -fexceptions
