@@ -37,6 +37,7 @@ MTRACE_RECORD = \
 	tools/mtrace/lookup.c \
 	tools/mtrace/lookup.h \
 	tools/mtrace/model-waits.c \
+	tools/mtrace/model-wait-names.c \
 	tools/mtrace/model-locks.c \
 	tools/mtrace/model-holders.c \
 	tools/mtrace/model-circle.c \
@@ -46,10 +47,12 @@ MTRACE_RECORD = \
 	tools/mtrace/model-ends.c \
 	tools/mtrace/model-queues.c \
 	tools/mtrace/model-pools.c \
+	tools/mtrace/model-coro.h \
 	tools/mtrace/model-coros.c \
 	tools/mtrace/model-lost.c \
 	tools/mtrace/left.c tools/mtrace/left.h \
 	tools/mtrace/model-coro-waits.c \
+	tools/mtrace/model-coro-words.c \
 	tools/mtrace/model-hubs.c \
 	tools/mtrace/model-inversions.c \
 	tools/mtrace/reason.c \

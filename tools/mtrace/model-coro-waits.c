@@ -1,127 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The waits of coroutines among those of the model: in their library's own words, as the kernel only sees a hub in its
- * loop. And these words.
+ * The waits of coroutines among those of the model, and in the times of their tasks.
  */
-#include "format.h"
-#include "left.h"
 #include "model.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "../../bpf/coro.h"
 #include "wait.skel.h"
-
-/* -- Words -------------------------------------------------------------------------------------------------------- */
-
-/* A line, or a function with one; else it is the name of a call of libc's, by lib/patch. */
-static bool is_place(const char *place)
-{
-    return strpbrk(place, ":+ ") != NULL;
-}
-
-const char *model_place(struct model *model, const char *place, size_t size)
-{
-    char clean[WAIT_PLACE_MAX];
-    const char *slash;
-    snprintf(clean, sizeof clean, "%.*s", (int)size - 1, place);
-    format_clean(clean);
-    slash = strrchr(clean, '/');
-    return model_text(model, "%s", slash ? slash + 1 : clean);
-}
-
-static const char *kind_word(uint32_t reason)
-{
-    enum wait_kind kind = model_kind_of_library(reason);
-    return kind == WAIT_KIND_PLAIN ? "wait" : model_kind(kind, WAIT_FUTEX);
-}
-
-/* Else it is where a thread of lib/patch's pool leaves word that it has made the call. */
-static bool is_fd(uint64_t object)
-{
-    return object <= INT_MAX;
-}
-
-static const char *end_of(struct model *model, pid_t tgid, uint64_t id, const char *name)
-{
-    for (size_t i = 0; !*name && i < model->coro_count; i++)
-        if (model->coros[i].id == id && model->hubs[model->coros[i].hub].tgid == tgid)
-            name = model->coros[i].name;
-    return *name ? model_text(model, "end of \"%s\"", name) : "end of a task";
-}
-
-const char *model_library_wait(struct model *model, struct symbols *symbols, pid_t tgid, uint32_t reason,
-                               uint64_t object, const char *name)
-{
-    struct symbols_object found = {.address = object};
-    char text[256];
-    if (reason == MT_WAIT_SLEEP)
-        return "sleep";
-    if (reason == MT_WAIT_IO && !object)
-        return "descriptors";
-    if (reason == MT_WAIT_IO)
-        return is_fd(object) ? model_text(model, "fd %d", (int)object) : "a call off the hub";
-    if (reason == MT_WAIT_JOIN)
-        return end_of(model, tgid, object, name);
-    if (*name)
-        return model_text(model, "%s \"%s\"", kind_word(reason), name);
-    if (!object || !symbols)
-        return kind_word(reason);
-    symbols_data(symbols, object, &found);
-    symbols_object_text(&found, text, sizeof text);
-    return model_text(model, "%s %s", kind_word(reason), text);
-}
-
-static const char *clean_name(struct model *model, const char *name, size_t size)
-{
-    char clean[WAIT_NAME_MAX];
-    snprintf(clean, sizeof clean, "%.*s", (int)size - 1, name);
-    format_clean(clean);
-    return model_text(model, "%s", clean);
-}
-
-void model_say_wait(struct model *model, struct model_coro *coro, struct symbols *symbols, uint32_t reason,
-                    uint64_t object, const char *name, const char *place)
-{
-    coro->reason = reason;
-    coro->object = object;
-    coro->object_name = clean_name(model, name, WAIT_NAME_MAX);
-    coro->what = model_library_wait(model, symbols, model->hubs[coro->hub].tgid, reason, object, coro->object_name);
-    coro->place = model_place(model, place, WAIT_PLACE_MAX);
-    coro->call = "";
-    if (!is_place(coro->place)) {
-        coro->call = coro->place;
-        coro->place = "";
-    }
-}
-
-static const char *call_name(struct model *model, int number)
-{
-    const char *name = number <= UINT16_MAX ? model_call((uint16_t)number) : "";
-    return *name ? name : model_text(model, "system call %d", number);
-}
-
-void model_say_place(struct model *model, struct model_coro *coro, struct symbols *symbols, const struct tasks *tasks,
-                     const struct mt__record *record)
-{
-    const struct symbols_frame *caller;
-    const char *place = "";
-    struct left left;
-    left_find(&left, tasks, record, symbols);
-    if (!left.count)
-        return;
-    if (coro->state == MT_RUNNING && left.call >= 0)
-        coro->call = call_name(model, left.call);
-    model_set_frames(model, left.frames, left.count, &place, &coro->stack, &coro->frames);
-    caller = symbols_caller(left.frames, left.count);
-    if (!*coro->place && !caller->runtime)
-        coro->place = place;
-}
-
-/* -- Rows --------------------------------------------------------------------------------------------------------- */
 
 /* What a descriptor is, if the process is still there to be asked. */
 static enum wait_reason reason_of_fd(pid_t tgid, uint64_t fd)
@@ -144,7 +33,7 @@ static enum wait_reason reason_of(pid_t tgid, uint32_t reason, uint64_t object)
     if (reason == MT_WAIT_SLEEP)
         return WAIT_SLEEP;
     if (reason == MT_WAIT_IO)
-        return is_fd(object) ? reason_of_fd(tgid, object) : WAIT_OTHER;
+        return model_is_fd(object) ? reason_of_fd(tgid, object) : WAIT_OTHER;
     return WAIT_FUTEX;
 }
 
@@ -232,7 +121,7 @@ static void place_row(struct model *model, struct session *session, struct model
     const char *found = "";
     if (count)
         model_set_frames(model, frames, count, &found, &wait->stack, &wait->frames);
-    wait->place = is_place(place) ? place : caller && !caller->runtime ? found : "";
+    wait->place = model_is_place(place) ? place : caller && !caller->runtime ? found : "";
 }
 
 /* "socket fd 5 (recv)", as of threads. */
@@ -280,7 +169,7 @@ static bool add_row(struct model *model, struct session *session, const struct m
                     const struct coro_wait_key *key, const struct coro_wait *raw, uint64_t open_ns, bool open)
 {
     int task = task_of(model, coro);
-    const char *place = model_place(model, raw->place, sizeof raw->place), *call = is_place(place) ? "" : place;
+    const char *place = model_place(model, raw->place, sizeof raw->place), *call = model_is_place(place) ? "" : place;
     enum wait_reason reason =
         raw->file ? (enum wait_reason)raw->file : reason_of((pid_t)key->tgid, key->reason, key->object);
     bool nameless = key->reason == MT_WAIT_SLEEP || key->reason == MT_WAIT_IO;
@@ -292,8 +181,8 @@ static bool add_row(struct model *model, struct session *session, const struct m
         .first = task,
         .object = nameless ? 0 : key->object,
         .call = 0xffff,
-        .fd = key->reason == MT_WAIT_IO && key->object && is_fd(key->object) ? (int)key->object : -1,
-        .name = clean_name(model, raw->name, sizeof raw->name),
+        .fd = key->reason == MT_WAIT_IO && key->object && model_is_fd(key->object) ? (int)key->object : -1,
+        .name = model_clean(model, raw->name, sizeof raw->name),
         .shared_at = "",
         .lock = -1,
         .waker = -1,

@@ -4,7 +4,6 @@
  * those processes have. One that did nothing while it was recorded is only in the records; one that has ended is only
  * in what the probes told. Each but a thread's own is also one of the model's tasks, so that all reports have it.
  */
-#include "format.h"
 #include "model.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -86,34 +85,14 @@ static void set_times(struct model_coro *coro, const struct coro *raw, uint64_t 
     coro->shows = raw->shows;
 }
 
-static const char *body_text(struct model *model, struct symbols *symbols, uint64_t body)
-{
-    struct symbols_frame frame;
-    char text[160];
-    if (!symbols || !body || !symbols_code(symbols, body, false, &frame, 1))
-        return "";
-    if (frame.function)
-        return model_text(model, "%s", frame.function);
-    symbols_frame_text(&frame, text, sizeof text);
-    return model_text(model, "%s", text);
-}
-
-static const char *clean_name(struct model *model, const char *name, size_t size)
-{
-    char clean[WAIT_PLACE_MAX];
-    snprintf(clean, sizeof clean, "%.*s", (int)size - 1, name);
-    format_clean(clean);
-    return model_text(model, "%s", clean);
-}
-
 /* By its spawn, its record, or its number, as the library itself makes one up. */
 static const char *coro_name(struct model *model, const struct model_coro *coro, const struct coro *raw,
                              const struct mt__record *record)
 {
     if (record && record->name[0])
-        return clean_name(model, record->name, sizeof record->name);
+        return model_clean(model, record->name, sizeof record->name);
     if (raw && raw->name[0])
-        return clean_name(model, raw->name, sizeof raw->name);
+        return model_clean(model, raw->name, sizeof raw->name);
     if (coro->root && model->hubs[coro->hub].task >= 0)
         return model_text(model, "%s", model->tasks[model->hubs[coro->hub].task].name);
     return model_text(model, "coroutine-%llu", (unsigned long long)coro->id);
@@ -157,7 +136,7 @@ static bool add_seen(struct model *model, struct session *session, const struct 
     coro->root = record ? record->kind != MT_COROUTINE : !raw->made && raw->state != CORO_DEAD;
     set_times(coro, raw, session->stopped);
     hub->switches += raw->switches;
-    coro->body = body_text(model, symbols, raw->body);
+    coro->body = model_body(model, symbols, raw->body);
     coro->name = coro_name(model, coro, raw, record);
     if (coro->state == MT_WAITING && raw->reason)
         model_say_wait(model, coro, symbols, raw->reason, raw->object, raw->wait_name, raw->wait_place);
@@ -335,7 +314,7 @@ bool model_add_coros(struct model *model, struct session *session)
             if (record && record->blocked) {
                 hub->monitor_count = record->blocked;
                 hub->monitor_most = record->blocked_most;
-                hub->monitor_name = clean_name(model, record->blocked_by, sizeof record->blocked_by);
+                hub->monitor_name = model_clean(model, record->blocked_by, sizeof record->blocked_by);
             }
         }
     }

@@ -108,95 +108,6 @@ static void unite_locks(struct entries *entries, const struct model *model)
             entries->at[i].stat.key.reason = WAIT_LOCK;
 }
 
-/* A futex by the library's name, else its variable, else its address. */
-static void name_futex(struct model *model, struct session *session, struct model_wait *wait, int task)
-{
-    const char *word = model_kind(wait->kind, wait->reason);
-    struct symbols *symbols = model_symbols(model, session, task);
-    struct symbols_object object = {.address = wait->object};
-    char text[256] = "";
-
-    if (wait->kind == WAIT_KIND_JOIN) {
-        wait->what = "end of a thread";
-        return;
-    }
-    if (wait->name[0]) {
-        wait->what = model_text(model, "%s \"%s\"", word, wait->name);
-        return;
-    }
-    if (symbols) {
-        symbols_data(symbols, wait->object, &object);
-        symbols_object_text(&object, text, sizeof text);
-    } else {
-        snprintf(text, sizeof text, "0x%llx", (unsigned long long)wait->object);
-    }
-    wait->what = model_text(model, "%s %s", word, text);
-}
-
-/* CPython's threads hand the interpreter to each other by a condition inside this variable. It is a lock to its users.
- */
-static void find_interpreter_lock(struct model *model, struct session *session, struct model_wait *wait, int task)
-{
-    struct symbols *symbols = model_symbols(model, session, task);
-    struct symbols_object object = {.address = wait->object};
-    if (wait->reason != WAIT_FUTEX || (wait->kind != WAIT_KIND_BITSET && wait->kind != WAIT_KIND_COND) || !symbols)
-        return;
-    symbols_data(symbols, wait->object, &object);
-    if (!object.name || strcmp(object.name, "_PyRuntime"))
-        return;
-    wait->object -= object.offset;
-    wait->what = "the lock of the Python interpreter (GIL)";
-    wait->class = MODEL_BLOCKED;
-}
-
-static bool is_futex(const struct model_wait *wait)
-{
-    return wait->reason == WAIT_LOCK || wait->reason == WAIT_FUTEX;
-}
-
-static void name_wait(struct model *model, struct session *session, struct model_wait *wait, int task)
-{
-    const char *call = model_call(wait->call);
-    if (*wait->what)
-        return;
-    if (is_futex(wait))
-        name_futex(model, session, wait, task);
-    else if (wait->kind == WAIT_KIND_SLEEP)
-        wait->what = "sleep";
-    else if (wait->reason == WAIT_STOPPED)
-        wait->what = wait->object ? "stopped by a debugger" : "stopped by a signal";
-    else if (wait->several)
-        wait->what = model_text(model, *call ? "%s, several files (%s)" : "%s, several files%s",
-                                model_reason(wait->reason), call);
-    else if (wait->fd >= 0)
-        wait->what =
-            model_text(model, *call ? "%s fd %d (%s)" : "%s fd %d%s", model_reason(wait->reason), wait->fd, call);
-    else if (*call && strcmp(call, model_reason(wait->reason)))
-        wait->what = model_text(model, "%s (%s)", model_reason(wait->reason), call);
-    else if (!*call && (wait->reason == WAIT_FAULT || wait->reason == WAIT_DISK))
-        wait->what = model_text(model, "%s (page fault)", model_reason(wait->reason));
-    else if (wait->reason == WAIT_OTHER && wait->call != 0xffff)
-        wait->what = model_text(model, "other (system call %u)", wait->call);
-    else
-        wait->what = model_reason(wait->reason);
-}
-
-/* Processes may map the same memory at different addresses, and private memory at the same. */
-static void find_shared(struct model *model, struct session *session, struct model_wait *wait, int task)
-{
-    struct symbols *symbols = model_symbols(model, session, task);
-    struct symbols_object object = {.address = wait->object};
-    if (!wait->shared || !is_futex(wait) || !symbols)
-        return;
-    symbols_data(symbols, wait->object, &object);
-    if (object.place != SYMBOLS_SHARED || !object.module)
-        return;
-    /* Memory shared by fork alone has no file of its own, but the same address. */
-    bool nameless = !strncmp(object.module, "/dev/zero", 9);
-    wait->shared_at =
-        model_text(model, "%s+0x%llx", object.module, (unsigned long long)(nameless ? object.address : object.offset));
-}
-
 bool model_same_futex(const struct model_wait *a, const struct model_wait *b)
 {
     if (*a->shared_at || *b->shared_at)
@@ -230,7 +141,7 @@ static bool same_wait(const struct model *model, const struct model_wait *a, con
 {
     if (a->reason != b->reason)
         return false;
-    if (is_futex(a)) /* the place last: of many locks most are told apart by less */
+    if (model_is_futex(a)) /* the place last: of many locks most are told apart by less */
         return model_same_futex(a, b) && !strcmp(a->place, b->place);
     return a->call == b->call && (a->object == b->object || is_of_file(a)) && !strcmp(a->place, b->place) &&
            same_program(model, a, b);
@@ -238,8 +149,8 @@ static bool same_wait(const struct model *model, const struct model_wait *a, con
 
 static uint64_t hash_of(const struct model_wait *wait)
 {
-    return is_futex(wait) ? model_futex_hash(wait)
-                          : lookup_hash((uint64_t)wait->reason << 16 | wait->call, wait->place);
+    return model_is_futex(wait) ? model_futex_hash(wait)
+                                : lookup_hash((uint64_t)wait->reason << 16 | wait->call, wait->place);
 }
 
 static struct model_wait *find_wait(struct model *model, const struct model_wait *wait, uint64_t hash)
@@ -347,8 +258,8 @@ static bool add_wait(struct model *model, struct session *session, const struct 
     model_set_frames(model, frames, count, &wait.place, &wait.stack, &wait.frames);
     model_refine_kind(&wait, frames, count);
     name_by_records(model, session, &wait);
-    find_interpreter_lock(model, session, &wait, entry->task);
-    find_shared(model, session, &wait, entry->task);
+    model_find_interpreter_lock(model, session, &wait, entry->task);
+    model_find_shared(model, session, &wait, entry->task);
     struct model_wait *row = model_wait_row(model, &wait);
     return row && add_to_wait(model, row, entry);
 }
@@ -389,7 +300,7 @@ bool model_add_waits(struct model *model, struct session *session)
         struct model_wait *wait = &model->waits[i];
         model_sort_parts(wait->parts, wait->part_count);
         find_semaphore_lock(model, wait);
-        name_wait(model, session, wait, wait->parts[0].task);
+        model_name_wait(model, session, wait, wait->parts[0].task);
     }
     if (model->wait_count)
         qsort(model->waits, model->wait_count, sizeof *model->waits, compare_waits);
