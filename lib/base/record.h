@@ -55,8 +55,8 @@ struct mt__record {
     int32_t thread; /* a coroutine's: the kernel thread id of its hub; its tid above is what its locks show */
 
     /* Of a thread with a hub, by the monitor (mt_monitor): each is looked at by itself, without the sequence. A
-     * coroutine has addresses there: of the struct mt__place where it was left, of its hub's own, and of the pointer to
-     * that of who runs, whose stack goes on. */
+     * coroutine has addresses there: of the struct mt__place where it was left, of its hub's own, of the pointer to
+     * that of who runs, whose stack goes on, and of the function that is its body, 0 if that is not known. */
     uint32_t blocked; /* how many times one of its tasks kept the hub, */
     union {
         uint64_t blocked_most; /* for how many ns at the most, and who did it last */
@@ -65,7 +65,7 @@ struct mt__record {
     union {
         char blocked_by[24];
         struct {
-            uint64_t hub_left, current;
+            uint64_t hub_left, current, body;
         };
     };
 };

@@ -351,7 +351,7 @@ static struct mt__coro *make(struct mt__hub *hub, const struct mt_coro_options *
 }
 
 /* For who looks at the process from outside. */
-static void say_where_it_is_left(struct mt__record *record, const struct mt__coro *coro)
+static void say_where_it_is(struct mt__record *record, const struct mt__coro *coro, uintptr_t body)
 {
     const struct mt__hub *hub = coro->hub;
 
@@ -359,10 +359,16 @@ static void say_where_it_is_left(struct mt__record *record, const struct mt__cor
     __atomic_store_n(&record->left, (uintptr_t)coro, __ATOMIC_RELAXED);
     __atomic_store_n(&record->hub_left, (uintptr_t)&hub->root, __ATOMIC_RELAXED);
     __atomic_store_n(&record->current, (uintptr_t)&hub->current, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->body, body, __ATOMIC_RELAXED);
 }
 
-static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const struct mt_coro_options *options,
-                             int *error)
+struct body {
+    mt_fn *fn;
+    void *arg;
+    uintptr_t told; /* what tracers are told that it is */
+};
+
+static struct mt_task *spawn(struct mt__hub *hub, struct body body, const struct mt_coro_options *options, int *error)
 {
     struct mt__coro *coro = make(hub, options, error);
     struct mt_task *task;
@@ -374,11 +380,11 @@ static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const st
     coro->stack->owner = task->record->name;
     mt__record_tid(task->record, (int)coro->id); /* others look for owners meanwhile */
     __atomic_store_n(&task->record->thread, (int32_t)hub->tid, __ATOMIC_RELAXED);
-    say_where_it_is_left(task->record, coro);
+    say_where_it_is(task->record, coro, body.told);
     if (task->kind != &kind) /* who looks at all tasks may be looking at the last life of this one */
         task->kind = &kind;
-    task->body = fn;
-    task->argument = arg;
+    task->body = body.fn;
+    task->argument = body.arg;
     mt__context_make(&coro->context, coro->stack, (char *)coro, begin, coro);
     coro->next_living = hub->living;
     if (coro->next_living)
@@ -392,11 +398,11 @@ static struct mt_task *spawn(struct mt__hub *hub, mt_fn *fn, void *arg, const st
     return task;
 }
 
-struct mt_task *mt_coro_spawn(mt_fn *fn, void *arg, const struct mt_coro_options *options)
+struct mt_task *mt__coro_spawn_as(uintptr_t told, mt_fn *fn, void *arg, const struct mt_coro_options *options)
 {
     int error = 0;
     struct mt__hub *hub = mt__hub_here(&error);
-    struct mt_task *task = hub ? spawn(hub, fn, arg, options, &error) : NULL;
+    struct mt_task *task = hub ? spawn(hub, (struct body){fn, arg, told}, options, &error) : NULL;
 
     if (task)
         mt__hub_ready(hub, coro_of(task));
@@ -405,11 +411,16 @@ struct mt_task *mt_coro_spawn(mt_fn *fn, void *arg, const struct mt_coro_options
     return task;
 }
 
+struct mt_task *mt_coro_spawn(mt_fn *fn, void *arg, const struct mt_coro_options *options)
+{
+    return mt__coro_spawn_as((uintptr_t)fn, fn, arg, options);
+}
+
 struct mt_task *mt_coro_spawn_later(int64_t nanoseconds, mt_fn *fn, void *arg, const struct mt_coro_options *options)
 {
     int error = 0;
     struct mt__hub *hub = mt__hub_here(&error);
-    struct mt_task *task = hub ? spawn(hub, fn, arg, options, &error) : NULL;
+    struct mt_task *task = hub ? spawn(hub, (struct body){fn, arg, (uintptr_t)fn}, options, &error) : NULL;
     struct mt__coro *coro;
 
     if (!task) {

@@ -4,6 +4,12 @@
 
 #include "coro/hub.h"
 
+#include <linuxmt/coro.h>
+
+/* As mt_coro_spawn, for a body that only calls another function, which is the one that tracers are told of. */
+MT__SEAM struct mt_task *mt__coro_spawn_as(uintptr_t told, mt_fn *fn, void *arg,
+                                           const struct mt_coro_options *options);
+
 /* In the hub's own thread: it is asked to end, and comes back from what it waits in. */
 void mt__coro_kill_here(struct mt__hub *hub, struct mt__coro *coro);
 

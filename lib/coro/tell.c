@@ -15,7 +15,7 @@ __attribute__((cold)) void mt__told_spawn(const struct mt__coro *coro, uint64_t 
 {
     const char *name = mt__task_name(coro->task);
 
-    MT__PROBE6(coro__spawn, id_of(coro), name, coro->hub->tid, coro->task->body, spawner, coro->id);
+    MT__PROBE6(coro__spawn, id_of(coro), name, coro->hub->tid, coro->task->record->body, spawner, coro->id);
 }
 
 __attribute__((cold)) void mt__told_switch(const struct mt__coro *from, const struct mt__coro *to, int ended)

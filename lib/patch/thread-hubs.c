@@ -11,6 +11,7 @@
  * hubs, and then sends the library's threads home, so that libc finds that nobody is left, and ends the process.
  */
 #include "patch/pthreads.h"
+#include "coro/coro.h"
 #include "patch/layout.h"
 #include "patch/locks.h"
 #include "patch/modules.h"
@@ -19,7 +20,6 @@
 
 #include <limits.h>
 #include <link.h>
-#include <linuxmt/coro.h>
 #include <linuxmt/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,11 +84,12 @@ int mt__pthread_is_library(const void *caller)
 static struct mt_task *spawn_with_stack(struct mt__pthread *thread, int (*body)(void *arg))
 {
     struct mt_coro_options options = {.name = thread->name, .stack_size = thread->stack_size};
-    struct mt_task *task = mt_coro_spawn(body, thread, &options);
+    uintptr_t start = thread->start_c11 ? (uintptr_t)thread->start_c11 : (uintptr_t)thread->start;
+    struct mt_task *task = mt__coro_spawn_as(start, body, thread, &options);
 
     while (!task && errno == ENOMEM && thread->stack_is_default && options.stack_size > MT_CORO_STACK) {
         options.stack_size /= 4;
-        task = mt_coro_spawn(body, thread, &options);
+        task = mt__coro_spawn_as(start, body, thread, &options);
     }
     return task;
 }

@@ -39,6 +39,13 @@ all_wait()
         waits opener "a call off the hub" fopen open_fifo && waits main 'end of "*"' null main
 }
 
+# By its record, or by the probe if it began within a recording.
+runs_its_own()
+{
+    [ "$(get coroutines/name=holder/body)" = hold ] && [ "$(get coroutines/name=wanter/body)" = want ] &&
+        [ "$(get coroutines/name=server/body)" = serve ] && [ "$(get coroutines/name=main/body)" = null ]
+}
+
 no_lost()
 {
     for one in holder wanter server opener main; do
@@ -68,10 +75,14 @@ for way in uring/1 epoll/1 uring/3; do
     *) false ;;
     esac
     ok $? "$way: with its stack"
+    runs_its_own
+    ok $? "$way: and the function that the program made it of"
 
     trace_pid coros -d 0.5
     [ "$status" -eq 0 ] && all_wait && no_lost
     ok $? "$way: the same in a recording, and no wake-up is said to be lost"
+    runs_its_own
+    ok $? "$way: with their functions"
     [ "$(get coroutines/name=server/switches)" = 0 ] && [ "$(get coroutines/name=napper/state)" != ended ]
     ok $? "$way: who waits is not switched to"
 
@@ -86,6 +97,13 @@ for way in uring/1 epoll/1 uring/3; do
     esac
     ok $? "$way: so are waits that have ended, and no more than there were in the recording"
     stop
+    rm -f "$work/fifo"
+
+    rm -f "$work/report"
+    run "$mtrace" coros --json -o "$work/report" -- env LINUXMT_PATCH=all LD_PRELOAD="$patch" "$live/coros-threads" "$work/fifo" brief
+    out=$(cat "$work/report")
+    [ "$(get coroutines/body=nap/thread)" = false ] && ! has '"body": "run"'
+    ok $? "$way: of those that begin within a recording, too"
     rm -f "$work/fifo"
 done
 plan

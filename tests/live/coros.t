@@ -75,7 +75,7 @@ for loop in uring epoll; do
 
     start "$live/coros-mt" lost
     trace_pid coros -d 0.3
-    [ "$(get coroutines/#)" = 5 ] && [ "$(get ${coro}eternal/waits_for)" = 'event "never"' ] && [ "$(get ${coro}sleeper/waits_for)" = sleep ] &&
+    [ "$(get coroutines/#)" = 5 ] && [ "$(get ${coro}eternal/waits_for)" = 'event "never"' ] && [ "$(get ${coro}eternal/body)" = wait_for_ever ] && [ "$(get ${coro}sleeper/waits_for)" = sleep ] &&
         get ${coro}reader/waits_for | grep -q '^fd [0-9]' && get ${coro}eternal/place | grep -q '^coros-mt.c:[0-9]' &&
         [ "$(get ${coro}main/waits_for)" = 'end of "eternal"' ] && at_least ${coro}eternal/waiting 200$ms && [ "$(get $hub/kept_by/#)" = 0 ]
     ok $? "$loop: a running program: what each waits for, and where, also if nothing happens"

@@ -52,7 +52,7 @@ static bool add_coro(struct model *model, struct symbols *symbols, const struct 
                                 .what = "",
                                 .call = "",
                                 .place = "",
-                                .body = "",
+                                .body = model_body(model, symbols, record->kind == MT_COROUTINE ? record->body : 0),
                                 .object_name = "",
                                 .waits = record->waits,
                                 .waited = record->waited};

@@ -98,6 +98,15 @@ static const char *coro_name(struct model *model, const struct model_coro *coro,
     return model_text(model, "coroutine-%llu", (unsigned long long)coro->id);
 }
 
+static const char *body_of(struct model *model, struct symbols *symbols, const struct coro *raw,
+                           const struct mt__record *record)
+{
+    uint64_t body = raw ? raw->body : 0;
+    if (!body && record && record->kind == MT_COROUTINE)
+        body = record->body;
+    return model_body(model, symbols, body);
+}
+
 static void use_record(struct model *model, struct symbols *symbols, struct model_coro *coro,
                        const struct mt__record *record, const struct tasks *now, bool say)
 {
@@ -136,11 +145,11 @@ static bool add_seen(struct model *model, struct session *session, const struct 
     coro->root = record ? record->kind != MT_COROUTINE : !raw->made && raw->state != CORO_DEAD;
     set_times(coro, raw, session->stopped);
     hub->switches += raw->switches;
-    coro->body = model_body(model, symbols, raw->body);
     coro->name = coro_name(model, coro, raw, record);
     if (coro->state == MT_WAITING && raw->reason)
         model_say_wait(model, coro, symbols, raw->reason, raw->object, raw->wait_name, raw->wait_place);
     coro->owner = raw->owner;
+    coro->body = body_of(model, symbols, raw, record);
     use_record(model, symbols, coro, record, now, coro->state == MT_WAITING && !raw->reason);
     return true;
 }
@@ -194,7 +203,9 @@ static bool add_unseen(struct model *model, struct session *session, const struc
     } else {
         coro->ready = coro->longest_ready = life;
     }
-    use_record(model, model_symbols(model, session, thread), coro, record, now, true);
+    struct symbols *symbols = model_symbols(model, session, thread);
+    coro->body = body_of(model, symbols, NULL, record);
+    use_record(model, symbols, coro, record, now, true);
     return true;
 }
 
