@@ -212,6 +212,7 @@ struct mt__signalled {
     uint32_t answers;     /* it does, */
     uint32_t waits;       /* or is about to wait with another mask */
     uint32_t interrupted; /* waits that the handlers have ended which have run in it meanwhile, as flags of theirs */
+    uint32_t leaves;      /* waits that end, as flags of theirs, since a handler in their midst is left for good */
 };
 
 struct mt__coro {

@@ -3,7 +3,8 @@
  * How what runs in a hub waits for what the loop does: a system call that the ring makes, or descriptors to be ready.
  *
  * Whoever gives up asks the loop to cancel it and waits for its completion all the same: until then the
- * kernel may write to the buffer, and an operation that has been done after all is not lost but returned.
+ * kernel may write to the buffer, and an operation that has been done after all is not lost but returned. That wait is
+ * nobody's to end, or it would be tried again at once, and again: who is summoned meanwhile answers after it.
  */
 #include "base/clock.h"
 #include "coro/hub.h"
@@ -44,7 +45,7 @@ int mt__park_io(struct mt__hub *hub, struct mt__io *io, struct mt__wait *wait, m
         return io->result == -ECANCELED ? -EBADF : io->result; /* nobody but mt_close cancels what waits */
     while (!io->done) { /* more than once: a cancel may find no room, or the call at its very start */
         hub->loop->io_cancel(hub, io);
-        parked = (struct mt__parked){.wait = wait};
+        parked = (struct mt__parked){0};
         mt__park_pause(hub, &parked, mt_after(CANCEL_AGAIN));
     }
     return io->result == -ECANCELED || io->result == -EINTR ? why : io->result;

@@ -222,7 +222,9 @@ static void prepare(struct mt__parked *parked, struct mt__wait *wait, struct mt_
 /* By a handler that has run in who runs: before it was parked, or while it is up. */
 static __attribute__((noinline)) int is_interrupted(struct mt__hub *hub, struct mt__parked *parked)
 {
-    if (!parked->wait || !(parked->wait->flags & hub->current->signals.interrupted))
+    const struct mt__signalled *signals = &hub->current->signals;
+
+    if (!parked->wait || !(parked->wait->flags & (signals->interrupted | signals->leaves)))
         return 0;
     parked->up = 1;
     mt__parked_end(hub, parked, -EINTR);
@@ -243,7 +245,7 @@ static inline __attribute__((always_inline)) int park(struct mt__hub *hub, struc
     parked->coro = hub->current;
     hub->current->parked = parked;
     mt__tell_park(hub->current, parked);
-    if (__builtin_expect(hub->current->signals.waits, 0) && is_interrupted(hub, parked))
+    if (__builtin_expect(hub->current->signals.waits | hub->current->signals.leaves, 0) && is_interrupted(hub, parked))
         return parked->result;
     mt__hub_leave(hub, NULL);
     while (__builtin_expect(parked->coro != NULL, 0))

@@ -69,7 +69,7 @@ static unsigned flags_of(const struct words *words)
 static void wait_while(struct words *words, uint32_t *word, uint32_t expected)
 {
     struct mt__wait wait = {.word = word,
-                            .flags = MT__WAIT_NOCANCEL | flags_of(words),
+                            .flags = MT__WAIT_NOCANCEL | MT__WAIT_LEFT | flags_of(words),
                             .reason = MT_WAIT_BARRIER,
                             .object = words,
                             .deadline = MT_FOREVER};

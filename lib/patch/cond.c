@@ -7,7 +7,8 @@
  * mutex, and so finds him there signal     takes the first one out of the table; only if there is none it is libc's
  * signal broadcast  takes all out, and is libc's broadcast too
  *
- * A waiter that was taken out has been woken, whatever else has happened to it meanwhile: it returns 0.
+ * A waiter that was taken out has been woken, whatever else has happened to it meanwhile: it returns 0. Only one that a
+ * handler leaves for good does not return, and passes the wake on.
  *
  * Other processes cannot see the table. On a condition that they share a coroutine's wait is a pause of some
  * milliseconds that ends by a "spurious" wake-up, which POSIX has every waiter be prepared for.
@@ -58,19 +59,19 @@ static unsigned marks(const pthread_cond_t *cond)
     return __atomic_load_n(&cond->__data.__wrefs, __ATOMIC_RELAXED);
 }
 
-/* Sleeps until it is taken out of the table. 0, -ETIMEDOUT or -ECANCELED. */
+/* Sleeps until it is taken out of the table. 0, -ETIMEDOUT, -ECANCELED or, if it leaves, -EINTR. */
 static int sleep_in_table(struct mt__waiter *waiter, mt_deadline deadline)
 {
-    struct mt__wait wait = {
-        .word = &waiter->word, .reason = MT_WAIT_COND, .object = waiter->object, .deadline = deadline};
-    struct mt__patch_call call = mt__patch_enter();
+    struct mt__wait wait = {.word = &waiter->word,
+                            .flags = MT__WAIT_LEFT,
+                            .reason = MT_WAIT_COND,
+                            .object = waiter->object,
+                            .deadline = deadline};
     int result = mt__wait_begin(&wait);
 
     while (!result && !__atomic_load_n(&waiter->word, __ATOMIC_ACQUIRE))
         result = mt__lock_round(&wait, 0);
-    result = mt__wait_end(&wait, result);
-    mt__patch_end(call, 0);
-    return result;
+    return mt__wait_end(&wait, result);
 }
 
 static int wait_in_table(pthread_cond_t *cond, pthread_mutex_t *mutex, mt_deadline deadline)
@@ -85,9 +86,11 @@ static int wait_in_table(pthread_cond_t *cond, pthread_mutex_t *mutex, mt_deadli
         return result;
     }
     result = sleep_in_table(&waiter, deadline);
-    if (!mt__waiter_remove(&waiter))
-        result = 0;
-    return -result;
+    if (mt__waiter_remove(&waiter))
+        return -result;
+    if (mt__patch_leaves())
+        mt__waiters_wake(cond, NULL);
+    return 0;
 }
 
 static int wait_by_polling(pthread_mutex_t *mutex, mt_deadline deadline)
@@ -101,20 +104,37 @@ static int wait_by_polling(pthread_mutex_t *mutex, mt_deadline deadline)
     return mt__lock_poll(&tries, deadline);
 }
 
+/* Handlers may have asked for pthread_exit meanwhile: then the mutex is needed first, as cleanup handlers give it back.
+ * Who leaves by a jump has none. */
+static void lock_again(pthread_mutex_t *mutex)
+{
+    void *value;
+    int exits = 0;
+
+    do
+        exits |= mt__leave_is_exit(&value);
+    while (!mt__patch_leaves() && mt__mutex_lock(mutex) == EINTR);
+    if (exits && !mt__patch_leaves())
+        mt__leave_exit(value);
+}
+
 static int wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *time)
 {
     mt_deadline deadline = MT_FOREVER;
+    struct mt__patch_call call;
     int result = time ? mt__lock_deadline(clock, time, &deadline) : 0;
 
     if (result)
         return result;
     mt__pthread_point();
+    call = mt__patch_enter();
     if (marks(cond) & WREFS_SHARED)
         result = wait_by_polling(mutex, deadline);
     else
         result = wait_in_table(cond, mutex, deadline);
     if (result != EPERM)
-        mt__mutex_lock(mutex);
+        lock_again(mutex);
+    mt__patch_end(call, 0);
     if (result == ECANCELED)
         mt__pthread_cancelled();
     return result;

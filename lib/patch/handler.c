@@ -17,10 +17,8 @@
 
 #define SIGNALS 65
 
-typedef void handler_fn(int signal, siginfo_t *info, void *context);
-
 static struct {
-    handler_fn *handler;
+    mt__handler_fn *handler;
     int restarts, asks, once; /* SA_RESTART, SA_SIGINFO, SA_RESETHAND */
     uint64_t blocks;          /* while it runs */
 } entries[SIGNALS];
@@ -40,7 +38,7 @@ static void run(int signal, siginfo_t *info, void *context)
     mt__hub_interrupt(signal, flags, mt__signal_was_sent(signal));
     mt__mask_handler_begins(&handling, entries[signal].blocks);
     errno = error;
-    __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE)(signal, info, context);
+    mt__midst(__atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE), signal, info, context);
     mt__mask_handler_ends(&handling);
 }
 
@@ -76,7 +74,7 @@ static void add_slices(sigset_t *mask)
 }
 
 /* As the program has set it. */
-static void translate(struct sigaction *action, handler_fn *handler, int asks, uint64_t blocked)
+static void translate(struct sigaction *action, mt__handler_fn *handler, int asks, uint64_t blocked)
 {
     action->sa_sigaction = handler;
     mt__signals_to(&action->sa_mask, mt__signals_of(&action->sa_mask) & ~(mt__slice_signals() & ~blocked));
@@ -86,7 +84,7 @@ static void translate(struct sigaction *action, handler_fn *handler, int asks, u
 
 static int set(int signal, const struct sigaction *action, struct sigaction *before)
 {
-    handler_fn *former = __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE);
+    mt__handler_fn *former = __atomic_load_n(&entries[signal].handler, __ATOMIC_ACQUIRE);
     int asked = entries[signal].asks;
     uint64_t blocked = entries[signal].blocks;
     struct sigaction ours = *action, old;

@@ -24,6 +24,10 @@ int mt__lock_round(struct mt__wait *wait, uint32_t expected)
     int result;
 
     result = mt__wait_round(wait, expected, until == MT_FOREVER ? mt_after(LONGEST) : until);
+    if (!result && mt__patch_leaves()) {
+        mt__wake(wait->word, 1, wait->flags); /* which it has perhaps been given, and the next has a use for */
+        return -EINTR;
+    }
     if (result == -ECANCELED || result == -EINTR || (result == -ETIMEDOUT && until != MT_FOREVER))
         return result;
     return 0;

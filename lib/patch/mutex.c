@@ -50,28 +50,29 @@ static int try_word(pthread_mutex_t *mutex)
     return __atomic_compare_exchange_n(word_of(mutex), &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* 0 or ETIMEDOUT. */
+/* 0, ETIMEDOUT, or EINTR: the call that this is a part of leaves. */
 static int wait_for(pthread_mutex_t *mutex, mt_deadline deadline)
 {
     struct mt__wait wait = {
         .word = word_of(mutex),
-        .flags = MT__WAIT_NOCANCEL | (kind_of(mutex) & SHARED_KIND ? MT__WAIT_SHARED : 0),
+        .flags = MT__WAIT_NOCANCEL | MT__WAIT_LEFT | (kind_of(mutex) & SHARED_KIND ? MT__WAIT_SHARED : 0),
         .reason = MT_WAIT_LOCK,
         .owner = (uint32_t)__atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED),
         .object = mutex,
         .deadline = deadline,
     };
     struct mt__patch_call call = mt__patch_enter();
-    int result = mt__wait_begin(&wait);
+    int error = 0;
 
-    while (__atomic_exchange_n(wait.word, 2, __ATOMIC_ACQUIRE) != 0) {
-        result = mt__lock_round(&wait, 2);
-        if (result == -ETIMEDOUT)
-            break;
-    }
-    mt__wait_end(&wait, result == -ETIMEDOUT ? result : 0);
+    mt__wait_begin(&wait);
+    while (!error && __atomic_exchange_n(wait.word, 2, __ATOMIC_ACQUIRE) != 0)
+        if (mt__lock_round(&wait, 2) == -ETIMEDOUT)
+            error = ETIMEDOUT;
+        else if (mt__patch_leaves())
+            error = EINTR;
+    mt__wait_end(&wait, -error);
     mt__patch_end(call, 0);
-    return result == -ETIMEDOUT ? ETIMEDOUT : 0;
+    return error;
 }
 
 /* The owner takes it once more. -1: it is not his, or of a type that makes no difference. */
@@ -134,6 +135,8 @@ static int lock_by_tries(pthread_mutex_t *mutex, clockid_t clock, const struct t
             return result;
         if (mt__lock_poll(&tries, deadline))
             return ETIMEDOUT;
+        if (mt__patch_leaves())
+            return EINTR;
     }
     return result;
 }

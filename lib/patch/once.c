@@ -61,8 +61,11 @@ static void call_routine(uint32_t *word, void (*routine)(void))
 
 static void wait_while(uint32_t *word, uint32_t expected)
 {
-    struct mt__wait wait = {
-        .word = word, .flags = MT__WAIT_NOCANCEL, .reason = MT_WAIT_ONCE, .object = word, .deadline = MT_FOREVER};
+    struct mt__wait wait = {.word = word,
+                            .flags = MT__WAIT_NOCANCEL | MT__WAIT_LEFT,
+                            .reason = MT_WAIT_ONCE,
+                            .object = word,
+                            .deadline = MT_FOREVER};
     struct mt__patch_call call = mt__patch_enter();
 
     if (!mt__wait_begin(&wait)) {

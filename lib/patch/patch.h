@@ -107,18 +107,21 @@ const char *mt__patch_refused(void);
 
 /* -- Waiting ------------------------------------------------------------------------------------------------------ */
 
-/* Every way to the hub is between these two: what a signal handler calls meanwhile is libc. They also keep errno, which
- * is the thread's and not the coroutine's. */
+/* Every way to the hub is between these two: what a signal handler calls meanwhile is libc, and one that it is left by
+ * waits for the end (leave.c). They also keep errno, which is the thread's and not the coroutine's. They nest; then
+ * only the outermost end is a call's. */
 struct mt__patch_call {
     struct mt__coro *coro;
     int error;
+    uint32_t was_inside;
 };
 
 static inline struct mt__patch_call mt__patch_enter(void)
 {
-    struct mt__patch_call call = {mt__hub->current, errno};
+    struct mt__coro *coro = mt__hub->current;
+    struct mt__patch_call call = {coro, errno, coro->inside};
 
-    call.coro->inside = 1;
+    coro->inside = 1;
     return call;
 }
 
@@ -136,9 +139,19 @@ static inline struct mt__patch_call mt__patch_begin(void)
     return mt__patch_enter();
 }
 
+/* Between enter and end: whether a handler in the midst of the call has been left for good, and the call is to end for
+ * that: what it would do with what it waited for does not happen. leave.c's */
+static inline int mt__patch_leaves(void)
+{
+    return mt__hub && __atomic_load_n(&mt__hub->current->signals.leaves, __ATOMIC_RELAXED);
+}
+
 /* Between enter and end: lets others go from time to time. A loop whose calls all need no wait may be waiting for what
  * another does. */
 void mt__patch_be_fair(void);
+
+/* libc's way to return: -1 and errno, or the result with errno as it was. */
+long mt__patch_end(struct mt__patch_call call, long result);
 
 /* For calls on descriptors, which loops are made of. */
 static inline struct mt__patch_call mt__patch_begin_fair(void)
@@ -146,6 +159,8 @@ static inline struct mt__patch_call mt__patch_begin_fair(void)
     struct mt__patch_call call = mt__patch_begin();
 
     mt__patch_be_fair();
+    if (__builtin_expect(mt__patch_leaves(), 0))
+        mt__patch_end(call, 0);
     return call;
 }
 
@@ -155,9 +170,6 @@ void mt__patch_look(void);
 /* The same for what costs less than a system call (locks, which have to be quick), or is called in handlers of signals
  * (waitpid, with WNOHANG): lets others go only after very many calls. Not with a lock that it has taken. */
 void mt__patch_look_seldom(void);
-
-/* libc's way to return: -1 and errno, or the result with errno as it was. */
-long mt__patch_end(struct mt__patch_call call, long result);
 
 /* Until the descriptor has one of the events. flags: MT__WAIT_INTERRUPT, or _ALWAYS as what signal(7) says is never
  * restarted. 0; -ETIME: the deadline; -ECANCELED: killed; -ETIMEDOUT: a timeout of the

@@ -29,6 +29,14 @@
 #include <signal.h>
 #include <unwind.h>
 
+/* What was asked for by a handler in the midst of a call: see leave.c. */
+struct mt__departure {
+    void (*jump)(struct __jmp_buf_tag *place, int value); /* NULL: pthread_exit */
+    struct __jmp_buf_tag *place;
+    void *value; /* of either */
+    int error;   /* errno then */
+};
+
 struct mt__key_block;
 struct mt__destructor;
 
@@ -56,6 +64,7 @@ struct mt__pthread {
     int stack_is_default;        /* it may be less */
     char *stack_low, *stack_top; /* known once it has begun */
     struct mt__mailbox mailbox;  /* which knows its coroutine, and the thread that carries its hub */
+    struct mt__departure departure;
     struct mt__pthread *next_living, **living_link;
     char name[16];
 };

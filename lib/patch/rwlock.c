@@ -57,24 +57,22 @@ static void wake(pthread_rwlock_t *lock)
         mt__waiters_wake(lock, both_read);
 }
 
-/* Until it is woken, or the deadline. */
+/* Until it is woken: 0; ETIMEDOUT; or EINTR: it leaves. */
 static int sleep_in_table(struct mt__waiter *waiter, mt_deadline deadline)
 {
     struct mt__wait wait = {
         .word = &waiter->word,
-        .flags = MT__WAIT_NOCANCEL,
+        .flags = MT__WAIT_NOCANCEL | MT__WAIT_LEFT,
         .reason = waiter->kind == READS ? MT_WAIT_READ : MT_WAIT_WRITE,
         .object = waiter->object,
         .deadline = deadline,
     };
-    struct mt__patch_call call = mt__patch_enter();
     int result = mt__wait_begin(&wait);
 
-    while (result != -ETIMEDOUT && !__atomic_load_n(&waiter->word, __ATOMIC_ACQUIRE))
+    while (result != -ETIMEDOUT && !mt__patch_leaves() && !__atomic_load_n(&waiter->word, __ATOMIC_ACQUIRE))
         result = mt__lock_round(&wait, 0);
     mt__wait_end(&wait, result == -ETIMEDOUT ? result : 0);
-    mt__patch_end(call, 0);
-    return result == -ETIMEDOUT ? ETIMEDOUT : 0;
+    return result == -ETIMEDOUT ? ETIMEDOUT : mt__patch_leaves() ? EINTR : 0;
 }
 
 static int wait_in_table(pthread_rwlock_t *lock, int kind, mt_deadline deadline)
@@ -85,14 +83,25 @@ static int wait_in_table(pthread_rwlock_t *lock, int kind, mt_deadline deadline)
     for (;;) {
         mt__waiter_add(&waiter);
         result = try(lock, kind);
-        if (result != EBUSY || late) {
-            if (!mt__waiter_remove(&waiter)) /* a wake that is of use to the next */
-                wake(lock);
-            return result == EBUSY ? ETIMEDOUT : result;
-        }
+        if (result != EBUSY || late)
+            break;
         late = sleep_in_table(&waiter, deadline);
+        if (late == EINTR)
+            break;
         mt__waiter_remove(&waiter);
     }
+    if (!mt__waiter_remove(&waiter)) /* a wake that is of use to the next */
+        wake(lock);
+    return result == EBUSY ? late : result;
+}
+
+static int wait_in_hub(pthread_rwlock_t *lock, int kind, mt_deadline deadline)
+{
+    struct mt__patch_call call = mt__patch_enter();
+    int result = wait_in_table(lock, kind, deadline);
+
+    mt__patch_end(call, 0);
+    return result;
 }
 
 static int wait_by_polling(pthread_rwlock_t *lock, int kind, mt_deadline deadline)
@@ -120,7 +129,7 @@ static int acquire(pthread_rwlock_t *lock, int kind, clockid_t clock, const stru
     result = try(lock, kind);
     if (result != EBUSY)
         return result;
-    return lock->__data.__shared ? wait_by_polling(lock, kind, deadline) : wait_in_table(lock, kind, deadline);
+    return lock->__data.__shared ? wait_by_polling(lock, kind, deadline) : wait_in_hub(lock, kind, deadline);
 }
 
 /* -- libc's names ------------------------------------------------------------------------------------------------- */

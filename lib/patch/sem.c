@@ -82,7 +82,7 @@ static int wait_for_post(struct words *words, mt_deadline deadline)
     if (result)
         return result;
     __atomic_fetch_add(&words->both, WAITER, __ATOMIC_RELAXED);
-    while (!(taken = take(words, WAITER)) && !result)
+    while (!(taken = !mt__patch_leaves() && take(words, WAITER)) && !result)
         result = mt__lock_round(&wait, 0);
     if (!taken)
         __atomic_fetch_sub(&words->both, WAITER, __ATOMIC_RELAXED);

@@ -83,6 +83,7 @@ static void jump(const struct __jmp_buf_tag *place)
 #define JUMP(name)                                     \
     MT__PATCHED void name(sigjmp_buf place, int value) \
     {                                                  \
+        mt__leave_by_jump(name, place, value);         \
         jump(place);                                   \
         mt__libc(name)(place, value);                  \
         __builtin_unreachable();                       \

@@ -57,7 +57,7 @@ static long accept_signal(const sigset_t *set, siginfo_t *info, mt_deadline dead
 
     mt__signals_accept(mt__signals_of(set));
     for (;;) {
-        signal = take(set, info);
+        signal = mt__patch_leaves() ? -EINTR : take(set, info);
         if (signal != -EAGAIN || result)
             break;
         if (fd < 0)

@@ -158,6 +158,25 @@ struct mt__mask_handling {
 void mt__mask_handler_begins(struct mt__mask_handling *handling, uint64_t blocked);
 void mt__mask_handler_ends(const struct mt__mask_handling *handling);
 
+/* -- Handlers that are left for good (leave.c) --------------------------------------------------------------------- */
+
+typedef void mt__handler_fn(int signal, siginfo_t *info, void *context);
+
+/* Calls it. Returns also if it is left, in the midst of a patched call: the call leaves when it is over. */
+void mt__midst(mt__handler_fn *handler, int signal, siginfo_t *info, void *context);
+
+/* What a call of siglongjmp's or of pthread_exit does first. Returns if it is to be done now. */
+struct __jmp_buf_tag;
+void mt__leave_by_jump(void (*jump)(struct __jmp_buf_tag *place, int value), struct __jmp_buf_tag *place, int value);
+void mt__leave_by_exit(void *value);
+
+/* The end of such a call: it leaves. */
+void mt__leave(struct mt__coro *self) __attribute__((noreturn));
+
+/* In the midst of it: whether it leaves, by pthread_exit. Then it does not any more, until mt__leave_exit. */
+int mt__leave_is_exit(void **value);
+void mt__leave_exit(void *value);
+
 /* Whether the signal has a handler of the program's, which is called by way of ours (handler.c). */
 int mt__handler_is_ours(int signal);
 

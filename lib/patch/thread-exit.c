@@ -85,6 +85,7 @@ void mt__pthread_leave(struct mt__pthread *thread, void *value)
 {
     struct _Unwind_Exception *exception = &thread->unwinding;
 
+    mt__leave_by_exit(value);
     if (!thread->unwinds)
         fail("linuxmt: pthread_exit in a coroutine that pthread_create has not made\n");
     load_unwinder();
@@ -117,6 +118,7 @@ MT__PATCHED void pthread_exit(void *value)
 
     if (thread)
         mt__pthread_leave(thread, value);
+    mt__leave_by_exit(value);
     if (mt__hub && mt__sys(SYS_gettid) == getpid()) {
         left_value = value;
         __atomic_store_n(&left_main, mt__libc(pthread_self)(), __ATOMIC_RELEASE);

@@ -16,8 +16,12 @@ static int is_ended(struct mt__pthread *thread)
 /* 0, -ETIMEDOUT or -ECANCELED. In any thread. */
 static int wait_for_end(struct mt__pthread *thread, mt_deadline deadline)
 {
-    struct mt__wait wait = {
-        .word = &thread->ended, .reason = MT_WAIT_JOIN, .object = thread, .name = thread->name, .deadline = deadline};
+    struct mt__wait wait = {.word = &thread->ended,
+                            .flags = MT__WAIT_LEFT,
+                            .reason = MT_WAIT_JOIN,
+                            .object = thread,
+                            .name = thread->name,
+                            .deadline = deadline};
     struct mt__patch_call call = {0};
     int in_hub = mt__hub != NULL, result;
 
@@ -29,8 +33,11 @@ static int wait_for_end(struct mt__pthread *thread, mt_deadline deadline)
             result = mt__lock_round(&wait, 0);
         result = mt__wait_end(&wait, result);
     }
-    if (in_hub)
+    if (in_hub) {
+        if (mt__patch_leaves()) /* it does not come back: another may join */
+            __atomic_store_n(&thread->joiner, NULL, __ATOMIC_RELEASE);
         mt__patch_end(call, 0);
+    }
     return is_ended(thread) ? 0 : result;
 }
 

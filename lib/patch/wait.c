@@ -55,9 +55,18 @@ void mt__patch_look_seldom(void)
     mt__patch_end(call, 0);
 }
 
+/* A handler is put off until here, or finds that this has begun, and goes by itself. */
+static void leave_call(const struct mt__patch_call *call)
+{
+    __atomic_store_n(&call->coro->inside, call->was_inside, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (__builtin_expect(mt__patch_leaves(), 0) && !call->was_inside)
+        mt__leave(call->coro);
+}
+
 long mt__patch_end(struct mt__patch_call call, long result)
 {
-    call.coro->inside = 0;
+    leave_call(&call);
     if (result == -ECANCELED)
         mt__pthread_cancelled();
     if (result == -EPIPE)
@@ -70,12 +79,15 @@ long mt__patch_end(struct mt__patch_call call, long result)
     return result;
 }
 
-/* A deadline of the call's own is its own affair; one of the task's is an error of the call. */
+/* A deadline of the call's own is its own affair; one of the task's is an error of the call. Who leaves takes nothing
+ * of what he has waited for along. */
 static int end(struct mt__wait *wait, int result)
 {
     int own = result == -ETIMEDOUT && !wait->limited;
 
     result = mt__wait_end(wait, result);
+    if (!result && mt__patch_leaves())
+        return -EINTR;
     return own ? -ETIME : result;
 }
 

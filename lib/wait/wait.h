@@ -27,6 +27,7 @@ enum {
                          SA_RESTART that runs while all wait ends one of these, with -EINTR */
     MT__WAIT_INTERRUPT_ALWAYS = 32, /* the same with any handler */
     MT__WAIT_INTERRUPT_FIRST = 64,  /* the same, and before all that do not have this flag */
+    MT__WAIT_LEFT = 128,            /* the same, when the handler is left for good, and only then */
 };
 
 struct mt__wait {

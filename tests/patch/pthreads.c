@@ -13,7 +13,7 @@ int main(int argc, char **argv)
                  {"futexes", futexes},       {"keyed", keyed},           {"threads", threads}, {"processes", processes},
                  {"variables", variables},   {"polls", polls},           {"signals", signals}, {"sent", sent},
                  {"interrupts", interrupts}, {"crowds", crowds},         {"pipes", pipes},     {"masks", masks},
-                 {"strays", strays},         {"leave_main", leave_main}};
+                 {"strays", strays},         {"left", left},                   {"leave_main", leave_main}};
 
     alarm(60);
     setvbuf(stdout, NULL, _IOLBF, 0); /* so that a crash is seen where it happens */

@@ -81,6 +81,7 @@ void variables(void);
 void signals(void);
 void sent(void);
 void interrupts(void);
+void left(void);
 void crowds(void);
 void pipes(void);
 void strays(void);

@@ -54,6 +54,21 @@ static inline int mt__arch_store_if(uint64_t *area, const uint8_t *gate, uint32_
     return 0;
 }
 
+/* Of a jmp_buf of glibc's: which word has the stack pointer, and what a guard has been combined with to make the word.
+ */
+#define MT__ARCH_JUMP_STACK 13
+static inline uintptr_t mt__arch_jump_word(uintptr_t word)
+{
+    return word;
+}
+
+static inline uintptr_t mt__arch_stack_pointer(void)
+{
+    uintptr_t stack;
+    __asm__ volatile("mov %0, sp" : "=r"(stack));
+    return stack;
+}
+
 #define MT__ARCH_DTV_OFFSET       0
 #define MT__ARCH_TLS_DESCRIPTORS  1
 #define MT__ARCH_MULTIPLE_THREADS 0

@@ -88,6 +88,21 @@ not_done:
     return 0;
 }
 
+/* Of a jmp_buf of glibc's: which word has the stack pointer, and what a guard has been combined with to make the word.
+ */
+#define MT__ARCH_JUMP_STACK 6
+static inline uintptr_t mt__arch_jump_word(uintptr_t word)
+{
+    return word >> 17 | word << 47;
+}
+
+static inline uintptr_t mt__arch_stack_pointer(void)
+{
+    uintptr_t stack;
+    __asm__ volatile("mov %%rsp, %0" : "=r"(stack));
+    return stack;
+}
+
 #define MT__ARCH_DTV_OFFSET       8    /* of the dtv pointer in the control block */
 #define MT__ARCH_TLS_DESCRIPTORS  0    /* how compilers reach variables of threads, if nobody says otherwise */
 #define MT__ARCH_MULTIPLE_THREADS 0x18 /* of header.multiple_threads in struct pthread */
