@@ -520,7 +520,7 @@ TESTS += %D%/patch/threads.t %D%/patch/languages.t
 EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/patch/pthreads-mutex.c \
 	%D%/patch/pthreads-cond.c %D%/patch/pthreads-rwlock.c %D%/patch/pthreads-others.c %D%/patch/pthreads-futex.c \
 	%D%/patch/pthreads-key.c %D%/patch/pthreads-thread.c %D%/patch/pthreads-process.c %D%/patch/pthreads-main.c \
-	%D%/patch/pthreads-crowd.c %D%/patch/pthreads-handled.h %D%/patch/pthreads-interrupted.c %D%/patch/pthreads-left.c %D%/patch/pthreads-pipe.c %D%/patch/pthreads-sent.c %D%/patch/pthreads-strays.c \
+	%D%/patch/pthreads-crowd.c %D%/patch/pthreads-handled.h %D%/patch/pthreads-interrupted.c %D%/patch/pthreads-left.c %D%/patch/pthreads-departs.c %D%/patch/pthreads-pipe.c %D%/patch/pthreads-sent.c %D%/patch/pthreads-strays.c \
 	%D%/patch/pthreads-signals.c %D%/patch/pthreads-variables.c %D%/patch/threads-cxx.cc %D%/patch/threads-variables.cc \
 	%D%/patch/threads-module.cc %D%/patch/threads-loads.c %D%/patch/threads-churn.cc %D%/patch/threads-churned.c \
 	%D%/patch/pthreads-mask.c %D%/patch/pthreads-polls.c %D%/patch/threads-allocator.c %D%/patch/threads-names.c %D%/patch/threads-unloads.c \

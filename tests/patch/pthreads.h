@@ -82,6 +82,7 @@ void signals(void);
 void sent(void);
 void interrupts(void);
 void left(void);
+void departs(void);
 void crowds(void);
 void pipes(void);
 void strays(void);

@@ -43,7 +43,7 @@ same()
 }
 
 if compile pthreads "pthreads.c pthreads-*.c"; then
-    for part in mutexes conditions rwlocks others futexes keyed threads processes variables polls signals sent interrupts left crowds pipes masks strays leave_main; do
+    for part in mutexes conditions rwlocks others futexes keyed threads processes variables polls signals sent interrupts left departs crowds pipes masks strays leave_main; do
         same "$part" "$scratch/pthreads" "$part"
     done
 else
