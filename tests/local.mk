@@ -517,7 +517,7 @@ EXTRA_DIST += %D%/patch/slices.t %D%/patch/slices.c %D%/patch/slices.h %D%/patch
 
 # Unchanged threaded programs, with liblinuxmt-patch preloaded.
 TESTS += %D%/patch/threads.t %D%/patch/languages.t
-EXTRA_DIST += %D%/patch/threads.t %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/patch/pthreads-mutex.c \
+EXTRA_DIST += %D%/patch/threads.t %D%/patch/rings.c %D%/patch/pthreads.c %D%/patch/pthreads.h %D%/patch/pthreads-mutex.c \
 	%D%/patch/pthreads-cond.c %D%/patch/pthreads-rwlock.c %D%/patch/pthreads-others.c %D%/patch/pthreads-futex.c \
 	%D%/patch/pthreads-key.c %D%/patch/pthreads-thread.c %D%/patch/pthreads-process.c %D%/patch/pthreads-main.c \
 	%D%/patch/pthreads-crowd.c %D%/patch/pthreads-handled.h %D%/patch/pthreads-interrupted.c %D%/patch/pthreads-left.c %D%/patch/pthreads-departs.c %D%/patch/pthreads-pipe.c %D%/patch/pthreads-sent.c %D%/patch/pthreads-strays.c \

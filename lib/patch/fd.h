@@ -9,6 +9,7 @@
 
 #include "patch/patch.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -62,6 +63,11 @@ static inline long mt__or_errno(long result)
 }
 #define mt__off_hub(name, ...)     mt__or_errno(mt__off(MT__N_##name, (const long[6]){__VA_ARGS__}))
 #define mt__off_hub_int(name, ...) mt__or_errno((int)mt__off(MT__N_##name, (const long[6]){__VA_ARGS__}))
+
+/* Until one of them is ready, with the caller's mask meanwhile if one is given: 0; -EBADF: one was closed, and its
+ * revents says so; -ETIME, ... flags: beside being interrupted by any handler. */
+int mt__patch_wait_any(struct pollfd *fds, nfds_t count, const sigset_t *mask, unsigned flags, mt_deadline deadline,
+                       enum mt__name_number number);
 
 /* Receiving and sending, tried until they need not wait: the result or -errno. */
 long mt__receive(struct mt__block *block, void *buffer, size_t size, int flags, struct sockaddr *address,

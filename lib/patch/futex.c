@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * futex(2)'s waits, which have no name of their own in libc: C++'s futures, latches and atomics call it by syscall(),
- * as locks do that are made without pthreads. The word is waited for where libc's own waiters are, so that whoever
- * wakes it calls the kernel, and nothing of ours. Waits for some bits only, and with priorities, pass through.
+ * syscall: futex(2)'s waits, which have no name of their own in libc: C++'s futures, latches and atomics call it by
+ * syscall(), as locks do that are made without pthreads. And those of io_uring and of AIO, which have names in
+ * libraries that not all use. The word is waited for where libc's own waiters are, so that whoever wakes it calls the
+ * kernel, and nothing of ours. Waits for some bits only, and with priorities, pass through.
  *
  * All of syscall's arguments are integers in the same places whether they are named or not: what is not given is not
  * looked at.
  */
+#include "patch/libaio.h"
 #include "patch/locks.h"
 #include "patch/pthreads.h"
+#include "patch/ring.h"
 
 #include <linux/futex.h>
 
@@ -92,6 +95,24 @@ static int is_here(const struct futex *futex, mt_deadline *deadline)
     return kind == WAIT && !deadline_of(futex, deadline);
 }
 
+/* Whether it was one of these, and then what syscall returns. */
+static int waits_for_files(long number, long a, long b, long c, long d, long e, long f, long *result)
+{
+    if (number == SYS_io_getevents)
+        *result = mt__libaio_get((unsigned long)a, b, c, (void *)d, (struct timespec *)e);
+#if HAVE_URING
+    else if (number == SYS_io_uring_enter)
+        *result = mt__ring_enter((int)a, (unsigned)b, (unsigned)c, (unsigned)d, (const void *)e, (size_t)f);
+#endif
+    else
+        return 0;
+    if (*result < 0) {
+        errno = (int)-*result;
+        *result = -1;
+    }
+    return 1;
+}
+
 long mt__syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 
 MT__PATCHED long mt__syscall(long number, long a, long b, long c, long d, long e, long f)
@@ -101,6 +122,8 @@ MT__PATCHED long mt__syscall(long number, long a, long b, long c, long d, long e
     mt_deadline deadline;
 
     if (number != SYS_futex && mt__pthread_is_on() && mt__id_call(number, &a, &b, c, &a))
+        return a;
+    if (number != SYS_futex && mt__patched(FILE) && waits_for_files(number, a, b, c, d, e, f, &a))
         return a;
     if (!mt__locks_here())
         goto kernel;

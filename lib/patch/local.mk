@@ -27,6 +27,13 @@ liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/futex.c %D%/key.c %D
 # And what threads have for their own.
 liblinuxmt_patch_la_SOURCES += %D%/dlopen.c %D%/modules.c %D%/modules.h %D%/storage.c %D%/storage.h %D%/thread-id.c %D%/thread-local.c \
 	%D%/thread-signals.c lib/arch/@MT_ARCH@/dlopen.S
+# Beside libc: libaio and liburing.
+liblinuxmt_patch_la_SOURCES += %D%/libaio.c %D%/libaio.h %D%/ring.h
+if HAVE_URING
+liblinuxmt_patch_la_SOURCES += %D%/ring.c %D%/ring-calls.c
+liblinuxmt_patch_la_CPPFLAGS += $(URING_CFLAGS)
+liblinuxmt_patch_la_LIBADD += $(URING_LIBS)
+endif
 # And their time slices.
 liblinuxmt_patch_la_SOURCES += %D%/slice.c %D%/slice.h %D%/slice-signal.c %D%/slice-stack.c %D%/slice-watch.c
 EXTRA_DIST += lib/arch/x86_64/dlopen.S lib/arch/x86_64/vfork.S lib/arch/aarch64/dlopen.S lib/arch/aarch64/vfork.S

@@ -13,6 +13,7 @@
 #include "patch/pthreads.h"
 #include "patch/layout.h"
 #include "patch/patch.h"
+#include "patch/ring.h"
 
 #include <elf.h>
 #include <link.h>
@@ -239,10 +240,10 @@ static const char *const runtimes[] = {
     "create_main_lisp_thread",   /* Steel Bank Common Lisp */
     "GOMP_parallel",             /* OpenMP's, GNU's */
     "__kmpc_fork_call",          /* and LLVM's */
-    "io_getevents",              /* libaio, which waits by itself */
     "urcu_memb_register_thread", /* userspace RCU: lists whose nodes are variables of threads */
     "urcu_mb_register_thread",
     "urcu_qsbr_register_thread",
+    "_Z11mysqld_mainiPPc", /* MariaDB's server: commits wait in a list of such nodes */
 #if !MT__ASAN && !MT__TSAN /* which else have been told of our stacks */
     "__asan_init",
     "__tsan_init",
@@ -295,7 +296,19 @@ static int names(const struct symbols *symbols, const char *name)
     return memmem(symbols->names, symbols->names_size, name, strlen(name) + 1) != NULL;
 }
 
-/* liburing waits by itself too, but is loaded for this library: who else calls it? */
+#define COVERED 7
+
+static int can_wait_for_rings(void)
+{
+#if HAVE_URING
+    return mt__ring_can_wait();
+#else
+    return 0;
+#endif
+}
+
+/* liburing waits by system calls of its own: ring.c has them, but for the last of these, where it can wait. Who has
+ * liburing linked into himself names nothing. */
 static const char *find_ring(const struct dl_phdr_info *info, const struct symbols *symbols)
 {
     static const char *const waits[] = {"__io_uring_get_cqe",
@@ -304,12 +317,15 @@ static const char *find_ring(const struct dl_phdr_info *info, const struct symbo
                                         "io_uring_submit_and_wait",
                                         "io_uring_submit_and_wait_timeout",
                                         "io_uring_enter",
-                                        "io_uring_enter2"};
+                                        "io_uring_enter2",
+                                        "io_uring_wait_cqes_min_timeout",
+                                        "io_uring_submit_and_wait_min_timeout",
+                                        "io_uring_submit_and_wait_reg"};
 
-    if (defines(symbols, *waits) || is_this_project(info))
+    if (is_this_project(info))
         return NULL;
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
-        if (names(symbols, waits[i]))
+        if (names(symbols, waits[i]) && !defines(symbols, waits[i]) && (i >= COVERED || !can_wait_for_rings()))
             return "waits of liburing's";
     return NULL;
 }

@@ -44,13 +44,12 @@ static int closed(struct pollfd *fds, const struct pollfd *waited, nfds_t count)
     return found ? -EBADF : 0;
 }
 
-/* Until one of them is ready. -EBADF: one was closed, and its revents says so. Errors and hang-ups are told of in any
- * case, which not every loop knows. */
-static int wait_for_any(struct pollfd *fds, nfds_t count, const sigset_t *mask, mt_deadline deadline,
-                        enum mt__name_number number)
+/* Errors and hang-ups are told of in any case, which not every loop knows. */
+int mt__patch_wait_any(struct pollfd *fds, nfds_t count, const sigset_t *mask, unsigned flags, mt_deadline deadline,
+                       enum mt__name_number number)
 {
-    struct mt__wait wait = {.flags =
-                                MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS | (mask ? MT__WAIT_INTERRUPT_FIRST : 0),
+    struct mt__wait wait = {.flags = flags | MT__WAIT_INTERRUPT | MT__WAIT_INTERRUPT_ALWAYS |
+                                     (mask ? MT__WAIT_INTERRUPT_FIRST : 0),
                             .reason = MT_WAIT_IO,
                             .place = mt__names[number].name,
                             .deadline = deadline};
@@ -99,7 +98,7 @@ static long poll_until(struct pollfd *fds, nfds_t count, const sigset_t *mask, m
         ready = mt__sys(SYS_ppoll, fds, count, &none, NULL, 0);
         if (ready || result == -ETIME)
             return ready;
-        result = wait_for_any(fds, count, mask, deadline, number);
+        result = mt__patch_wait_any(fds, count, mask, 0, deadline, number);
         if (result && result != -ETIME)
             return result == -EBADF ? count_ready(fds, count) : result;
     }
@@ -222,7 +221,7 @@ static long select_until(struct sets *sets, const sigset_t *mask, mt_deadline de
             copy_out(sets);
         if (ready || result == -ETIME)
             break;
-        result = wait_for_any(polls, count, mask, deadline, number);
+        result = mt__patch_wait_any(polls, count, mask, 0, deadline, number);
         if (result && result != -ETIME) {
             ready = result;
             break;
@@ -311,7 +310,7 @@ static long epoll_until(int fd, struct epoll_event *events, int most, const sigs
             return ready;
         if (result)
             return result;
-        result = wait_for_any(&own, 1, mask, deadline, number);
+        result = mt__patch_wait_any(&own, 1, mask, 0, deadline, number);
     }
 }
 

@@ -32,6 +32,13 @@ sed -nE 's/^NAME\(([A-Za-z0-9_]+), .*/\1/p' "$top/lib/patch/names.def" | sort >"
 sed -nE '/NOT_COVERED/d; s/^NAME\(([A-Za-z0-9_]+), .*/\1/p' "$top/lib/patch/names.def" | sort >"$scratch/ours"
 nm -D --defined-only "$library" | awk '$2 == "T" && $3 !~ /^mt_/ {print $3}' | sed 's/@.*//' | sort -u >"$scratch/defined"
 
+# Of other libraries; liburing's are there where it was built with.
+others='^(__)?io_(uring_|p?getevents)'
+if ! grep -q '^URING_CPPFLAGS = -DHAVE_URING=1' "$build/Makefile"; then
+    grep -vE '^(__)?io_uring_' "$scratch/ours" >"$scratch/without" || true
+    mv "$scratch/without" "$scratch/ours"
+fi
+
 uniq -d "$scratch/all" >"$log"
 silent "no name is there twice"
 
@@ -53,8 +60,8 @@ comm -23 "$scratch/libc" <(sort -u "$scratch/all" "$scratch/others") |
 silent_here "every name of libc has been looked at"
 
 # Names that only newer versions have are for programs built with them.
-comm -13 "$scratch/libc" "$scratch/all" | grep -v '^__isoc23_' >"$log" || true
-silent_here "every name is one of libc's"
+comm -13 "$scratch/libc" "$scratch/all" | grep -vE "^__isoc23_|$others" >"$log" || true
+silent_here "every name is one of libc's, or of libaio's or liburing's"
 
 awk -f "$here/table.awk" "$top/lib/patch/names.def" >"$scratch/table"
 sed -n '/^\.\\" The table is made by/,/^\.\\" The end of the table/p' "$top/man/man7/liblinuxmt-patch.7" | sed '1d; $d' |

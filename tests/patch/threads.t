@@ -50,6 +50,20 @@ else
     verdict 1 "pthreads.c builds"
 fi
 
+# Waits that are not libc's: they wait in the hub, and leave threads what they are.
+if compile rings rings.c -luring; then
+    same rings "$scratch/rings"
+    patched LINUXMT_PATCH_REPORT=1 -- timeout 60 "$scratch/rings" 2>&1 >/dev/null </dev/null | grep "blocked its hub\|the kernel's" >"$log" || true
+    silent "no ring blocks its hub"
+else
+    skip "liburing's waits" "liburing is not there, or too old for this"
+fi
+if compile aio rings.c -DAIO -l:libaio.so.1; then
+    same aio "$scratch/aio"
+else
+    skip "libaio's waits" "no libaio.so.1"
+fi
+
 if "${cxx[@]}" -std=c++17 -O1 -o "$scratch/cxx" "$here/threads-cxx.cc" -pthread >"$log" 2>&1; then
     same cxx "$scratch/cxx"
 else
