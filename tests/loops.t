@@ -14,7 +14,7 @@ if [[ ${#programs[@]} -eq 0 ]]; then
     skip_all "the unit tests are not built (cmocka was not found)"
 fi
 
-echo "1..$((2 * ${#programs[@]} + 3))"
+echo "1..$((2 * ${#programs[@]} + 4))"
 for loop in uring epoll; do
     for program in "${programs[@]}"; do
         status=0
@@ -34,4 +34,10 @@ prints "the loop asked for is the one in use" "wait by epoll: LINUXMT_LOOP=epoll
     env LINUXMT_LOOP=epoll "$top_builddir/examples/coroutines"
 prints "the loop that works best is the default, and says why" "wait by (uring: io_uring works|epoll: )" \
     env -u LINUXMT_LOOP "$top_builddir/examples/coroutines"
+if command -v valgrind >/dev/null; then
+    prints "under valgrind it is epoll" "wait by epoll: valgrind" \
+        env -u LINUXMT_LOOP "$top_builddir/libtool" --mode=execute valgrind -q "$top_builddir/examples/coroutines"
+else
+    skip "under valgrind it is epoll" "no valgrind"
+fi
 exit "$failed"
