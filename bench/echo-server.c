@@ -3,7 +3,7 @@
  * Echo servers in C on the listening socket that is descriptor 3, one a variant: coroutines of ours (LINUXMT_LOOP says
  * on which loop), and what they are measured against, an epoll server as one would write it by hand (echo-epoll.c) and
  * one of threads (echo-threads.c). They go on until they are killed. The one by io_uring is a program of its own, as
- * liblinuxmt-patch leaves a program that calls liburing the kernel's threads.
+ * only that needs liburing.
  */
 #include "echo-server.h"
 
