@@ -73,7 +73,8 @@ begin()
 }
 
 for sanitizer in address,undefined thread; do
-    if can_link "${CC%% *}" "-fsanitize=$sanitizer"; then
+    # shellcheck disable=SC2086 # it may be a command with its words
+    if can_link $CC "-fsanitize=$sanitizer"; then
         # mtrace is a program of one thread. Of what may be uninitialized gcc says itself that sanitizers confuse it.
         mtrace=--with-bpf
         [[ $sanitizer == thread || ! -e $kept/../../mtrace ]] && mtrace=--without-bpf
@@ -99,6 +100,6 @@ for i in "${!builds[@]}"; do
     ((status == 0)) || tell_failures "$folder"
 done
 while ((number < 3)); do
-    skip "a variant" "there is no clang, or ${CC%% *} has no runtime for a sanitizer"
+    skip "a variant" "there is no clang, or $CC has no runtime for a sanitizer"
 done
 exit "$failed"
