@@ -10,7 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(srcdir)' top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
 	CC='$(CC)' CXX='$(CXX)' host='$(host)' mt_sanitizer='$(mt_sanitizer)'; \
 	export srcdir top_srcdir top_builddir CC CXX host mt_sanitizer;
-EXTRA_DIST += %D%/cmocka-tap %D%/tap.sh %D%/fuzz/frames.c %D%/fuzz/input.h %D%/fuzz/manager.c %D%/fuzz/manager.seeds
+EXTRA_DIST += %D%/cmocka-tap %D%/quick-libtool %D%/tap.sh %D%/fuzz/frames.c %D%/fuzz/input.h %D%/fuzz/manager.c %D%/fuzz/manager.seeds
 
 # Those that take longest begin first, so that with make -j none of them is left alone at the end.
 # Those of mtrace mostly wait, beside those that compute. They may run at once: were one to wait for another, make would look at it again
