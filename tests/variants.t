@@ -34,7 +34,8 @@ known()
     fi
 }
 
-# build FOLDER COMPILER MAKE-TARGETS CONFIGURE-ARGUMENT...
+# build FOLDER COMPILER MAKE-TARGETS CONFIGURE-ARGUMENT... (Programs are linked by one compiler everywhere: clang would do no more, and
+# takes as long to start as the linker takes. It links the libraries.)
 build()
 {
     local folder=$kept/${1//,/-} compiler=$2 targets=$3 target
@@ -47,7 +48,7 @@ build()
             CONFIG_SHELL=/bin/sh /bin/sh "$source/configure" -q -C CC="$compiler" "$@" || exit
         fi
         for target in $targets; do # one after the other: each is a make of its own, of the same files
-            make -j2 LIBTOOL="/bin/sh $source/tests/quick-libtool" "$target" || exit
+            make -j2 LIBTOOL="/bin/sh $source/tests/quick-libtool" CCLD="$CC" "$target" || exit
         done
     ) >"$folder.log" 2>&1 </dev/null
 }
