@@ -402,9 +402,11 @@ check_PROGRAMS += %D%/backend
 %C%_backend_SOURCES = %D%/backend.c
 %C%_backend_LDADD = $(MTCORE)
 
+# The programs of these tests may have flags of their own here.
+UNIT_CFLAGS = $(CFLAGS)
 .PHONY: check-unit
 check-unit:
-	$(MAKE) check TESTS='$(UNIT_TESTS) $(MTRACE_TESTS) $(STRESS_TESTS)'
+	$(MAKE) check TESTS='$(UNIT_TESTS) $(MTRACE_TESTS) $(STRESS_TESTS)' CFLAGS='$(UNIT_CFLAGS)'
 
 # mtrace on stuck processes: the symbolizer, and live tests that need root for most of what they look at.
 STUCK_TESTS = %D%/live/deadlock.t %D%/live/doctor.t %D%/live/patch.t

@@ -48,7 +48,7 @@ build()
             CONFIG_SHELL=/bin/sh /bin/sh "$source/configure" -q -C CC="$compiler" "$@" || exit
         fi
         for target in $targets; do # one after the other: each is a make of its own, of the same files
-            make -j2 LIBTOOL="/bin/sh $source/tests/quick-libtool" CCLD="$CC" "$target" || exit
+            make -j2 LIBTOOL="/bin/sh $source/tests/quick-libtool" CCLD="$CC" UNIT_CFLAGS="${unit_flags-}" "$target" || exit
         done
     ) >"$folder.log" 2>&1 </dev/null
 }
@@ -76,11 +76,16 @@ begin()
 for sanitizer in address,undefined thread; do
     # shellcheck disable=SC2086 # it may be a command with its words
     if can_link $CC "-fsanitize=$sanitizer"; then
-        # mtrace is a program of one thread. Of what may be uninitialized gcc says itself that sanitizers confuse it.
+        # Of what may be uninitialized gcc says itself that sanitizers confuse it. Where an optimizer keeps variables is for debuggers.
+        flags="-O1 -g -fno-var-tracking -Werror -Wno-error=maybe-uninitialized"
+        # The tests are half of what there is to compile. One of the two optimizes them, to be warned of what only that finds.
+        unit_flags=$flags
+        [[ $sanitizer == thread ]] || unit_flags="-O0 -g -Werror"
+        # mtrace is a program of one thread.
         mtrace=--with-bpf
         [[ $sanitizer == thread || ! -e $kept/../../mtrace ]] && mtrace=--without-bpf
         begin "all is built without a warning, and the unit tests and the stress test pass, under -fsanitize=$sanitizer" "$sanitizer" "$CC" \
-            "all check-unit" CFLAGS="-O1 -g -Werror -Wno-error=maybe-uninitialized" --enable-sanitizer="$sanitizer" "$mtrace" --with-tests
+            "all check-unit" CFLAGS="$flags" --enable-sanitizer="$sanitizer" "$mtrace" --with-tests
     fi
 done
 
