@@ -48,7 +48,7 @@ export MT_TEST_SHARE=${MT_TEST_SHARE:-10} # an emulator is slow
 build()
 {
     if [[ ! -e Makefile ]]; then
-        CONFIG_SHELL=/bin/sh /bin/sh "$srcdir"/configure --silent --host=$triplet --without-bpf --without-seccomp --without-uring --with-tests "CMOCKA_CFLAGS=-I$srcdir/tests/cross" \
+        CONFIG_SHELL=/bin/sh /bin/sh "$srcdir"/configure --silent --host=$triplet --without-bpf --without-seccomp --without-uring --with-tests CFLAGS=-O2 "CMOCKA_CFLAGS=-I$srcdir/tests/cross" \
             CMOCKA_LIBS=-lpthread || return
     fi
     local program programs=()
