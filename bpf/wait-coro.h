@@ -132,6 +132,17 @@ int BPF_USDT(library_coro_spawn, __u64 id, __u64 name, __u64 hub, __u64 body, __
     return 0;
 }
 
+/* By anybody of its process; of threads the kernel knows. */
+SEC("usdt")
+int BPF_USDT(library_task_name, __u64 id, __u64 name)
+{
+    struct wait_task *t = recording ? task_find(bpf_get_current_task_btf()) : NULL;
+    struct coro *c = t ? coro_find(t, id) : NULL;
+    if (c)
+        bpf_probe_read_user_str(c->name, sizeof c->name, (void *)name);
+    return 0;
+}
+
 SEC("usdt")
 int BPF_USDT(library_coro_switch, __u64 from, __u64 to, __u64 why, __u64 ready, __u64 top)
 {

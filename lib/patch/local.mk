@@ -21,7 +21,7 @@ LINUXMT_PATCH = .libs/liblinuxmt-patch.@MT_LIBEXT@
 # Its threads and locks. Threads are left through frames of the library.
 liblinuxmt_patch_la_CFLAGS += -fexceptions
 liblinuxmt_patch_la_SOURCES += %D%/barrier.c %D%/cond.c %D%/futex.c %D%/key.c %D%/layout.c %D%/layout.h %D%/locks.c %D%/arrived.c %D%/kill.c %D%/leave.c %D%/locks.h %D%/mailbox.c %D%/mask.c %D%/sigmask.c %D%/mutex.c %D%/once.c \
-	%D%/pthreads.h %D%/rwlock.c %D%/sem.c %D%/sent.c %D%/signals.h %D%/thread.c %D%/thread-ask.c %D%/thread-exit.c %D%/thread-hubs.c %D%/thread-join.c \
+	%D%/pthreads.h %D%/rwlock.c %D%/sem.c %D%/sent.c %D%/signals.h %D%/thread.c %D%/thread-ask.c %D%/thread-exit.c %D%/thread-hubs.c %D%/thread-join.c %D%/thread-name.c \
 	%D%/vfork.c lib/arch/@MT_ARCH@/vfork.S
 
 # And what threads have for their own.

@@ -6,7 +6,6 @@
 #include "patch/pthreads.h"
 
 #include <sched.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,34 +20,6 @@ static int own_tid(const struct mt__pthread *thread)
     int tid = tid_of(thread);
 
     return tid ? tid : (int)mt__sys(SYS_gettid);
-}
-
-MT__PATCHED int pthread_setname_np(pthread_t handle, const char *name)
-{
-    struct mt__pthread *thread = mt__pthread_of(handle);
-
-    if (!thread)
-        return mt__libc(pthread_setname_np)(handle, name);
-    if (strlen(name) >= sizeof thread->name)
-        return ERANGE;
-    strcpy(thread->name, name);
-    mt__mini_acquire(&thread->guard);
-    if (thread->task)
-        mt_task_set_name(thread->task, name);
-    mt__mini_release(&thread->guard);
-    return 0;
-}
-
-MT__PATCHED int pthread_getname_np(pthread_t handle, char *name, size_t size)
-{
-    struct mt__pthread *thread = mt__pthread_of(handle);
-
-    if (!thread)
-        return mt__libc(pthread_getname_np)(handle, name, size);
-    if (size < sizeof thread->name)
-        return ERANGE; /* as libc, whatever the name's length */
-    strcpy(name, thread->name);
-    return 0;
 }
 
 MT__PATCHED int pthread_getattr_np(pthread_t handle, pthread_attr_t *attributes)

@@ -2,6 +2,7 @@
  *
  * What can be asked of a task, and its handle.
  */
+#include "base/probe.h"
 #include "wait/wait.h"
 
 #include <errno.h>
@@ -187,6 +188,8 @@ void mt_task_set_name(struct mt_task *task, const char *name)
     int tid = mt_task_tid(task);
 
     strncpy(task->record->name, name, MT_NAME_MAX - 1);
+    if (MT__PROBED(task__name))
+        MT__PROBE2(task__name, task->record->id, task->record->name);
     if (tid && task->record->kind != MT_COROUTINE)
         kernel_name(tid, name);
 }

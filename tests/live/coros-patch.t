@@ -102,8 +102,8 @@ for way in uring/1 epoll/1 uring/3; do
     rm -f "$work/report"
     run "$mtrace" coros --json -o "$work/report" -- env LINUXMT_PATCH=all LD_PRELOAD="$patch" "$live/coros-threads" "$work/fifo" brief
     out=$(cat "$work/report")
-    [ "$(get coroutines/body=nap/thread)" = false ] && ! has '"body": "run"'
-    ok $? "$way: of those that begin within a recording, too"
+    [ "$(get coroutines/name=napper/body)" = nap ] && [ "$(get coroutines/name=server/body)" = serve ] && ! has '"body": "run"'
+    ok $? "$way: of those that begin within a recording, too, and the names that they were given, though they are gone"
     rm -f "$work/fifo"
 done
 plan

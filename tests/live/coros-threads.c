@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,7 +52,7 @@ int read_request(int fd)
 
 static void *serve(void *unused)
 {
-    pthread_setname_np(pthread_self(), "server");
+    prctl(PR_SET_NAME, "server");
     return (void *)(intptr_t)read_request(ends[0]);
 }
 

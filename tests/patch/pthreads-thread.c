@@ -125,6 +125,18 @@ static void *join_itself(void *arg)
     return NULL;
 }
 
+static void *rename_itself(void *unused)
+{
+    char name[16] = "";
+
+    SAY(prctl(PR_SET_NAME, "its-own-name-and-more"));
+    SAY(prctl(PR_GET_NAME, name));
+    printf("%s\n", name);
+    SAY(pthread_getname_np(pthread_self(), name, sizeof name));
+    printf("%s\n", name);
+    return unused;
+}
+
 static void *wait_for_ready(void *arg)
 {
     sem_wait(&ready);
@@ -180,6 +192,7 @@ static void joins(void)
     printf("%s\n", name);
     SAY(pthread_getname_np(first, tiny, sizeof tiny));
     SAY(pthread_setname_np(first, "a-name-that-is-too-long"));
+    finish(start(rename_itself, NULL));
     SAY(pthread_getattr_np(first, &attributes));
     pthread_attr_getdetachstate(&attributes, &state);
     printf("joinable %d equal %d %d\n", state == PTHREAD_CREATE_JOINABLE, pthread_equal(first, first) != 0,

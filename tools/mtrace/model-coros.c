@@ -85,14 +85,16 @@ static void set_times(struct model_coro *coro, const struct coro *raw, uint64_t 
     coro->shows = raw->shows;
 }
 
-/* By its spawn, its record, or its number, as the library itself makes one up. */
+/* By its record as it is now, what the probes told since, its record as it was when its process was met, or its number,
+ * as the library itself makes one up. */
 static const char *coro_name(struct model *model, const struct model_coro *coro, const struct coro *raw,
-                             const struct mt__record *record)
+                             const struct mt__record *record, const struct tasks *now)
 {
+    bool is_now = record && now && tasks_by_id(now, record->id) == record;
+    if (raw && raw->name[0] && !(is_now && record->name[0]))
+        return model_clean(model, raw->name, sizeof raw->name);
     if (record && record->name[0])
         return model_clean(model, record->name, sizeof record->name);
-    if (raw && raw->name[0])
-        return model_clean(model, raw->name, sizeof raw->name);
     if (coro->root && model->hubs[coro->hub].task >= 0)
         return model_text(model, "%s", model->tasks[model->hubs[coro->hub].task].name);
     return model_text(model, "coroutine-%llu", (unsigned long long)coro->id);
@@ -145,7 +147,7 @@ static bool add_seen(struct model *model, struct session *session, const struct 
     coro->root = record ? record->kind != MT_COROUTINE : !raw->made && raw->state != CORO_DEAD;
     set_times(coro, raw, session->stopped);
     hub->switches += raw->switches;
-    coro->name = coro_name(model, coro, raw, record);
+    coro->name = coro_name(model, coro, raw, record, now);
     if (coro->state == MT_WAITING && raw->reason)
         model_say_wait(model, coro, symbols, raw->reason, raw->object, raw->wait_name, raw->wait_place);
     coro->owner = raw->owner;
@@ -191,7 +193,7 @@ static bool add_unseen(struct model *model, struct session *session, const struc
     coro->hub = (int)(hub - model->hubs);
     coro->root = root;
     coro->state = record->state;
-    coro->name = coro_name(model, coro, NULL, record);
+    coro->name = coro_name(model, coro, NULL, record, now);
     coro->life = life;
     if (record->state == MT_WAITING) {
         coro->waiting = life;
