@@ -472,7 +472,7 @@ RECORD_TESTS = %D%/live/record.t %D%/live/locks.t %D%/live/queues.t %D%/live/poo
 EXTRA_DIST += $(RECORD_TESTS)
 if WITH_BPF
 check_PROGRAMS += %D%/live/waits %D%/live/waits-mt %D%/live/queues-mt %D%/live/pool-mt %D%/live/coros-mt \
-	%D%/live/coros-threads %D%/live/json-get
+	%D%/live/coros-threads %D%/live/coros-lost %D%/live/json-get
 endif
 %C%_live_waits_SOURCES = %D%/live/waits.c %D%/live/waits.h %D%/live/waits-end.c %D%/live/waits-file.c %D%/live/waits-futex.c \
 	%D%/live/waits-mutex.c %D%/live/waits-rwlock.c %D%/live/waits-sem.c %D%/live/waits-time.c
@@ -500,6 +500,8 @@ endif
 %C%_live_coros_threads_CFLAGS = $(AM_CFLAGS) -g -O1 -fno-optimize-sibling-calls
 %C%_live_coros_threads_LINK = $(LINK)
 %C%_live_coros_threads_LDADD = -lpthread
+%C%_live_coros_lost_SOURCES = %D%/live/coros-lost.c
+%C%_live_coros_lost_LDADD = -lpthread
 %C%_live_json_get_SOURCES = %D%/live/json-get.c
 %C%_live_json_get_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_live_json_get_LINK = $(LINK)

@@ -142,8 +142,10 @@ void mt__pthread_gone(void)
 
 static void wait_for_change(uint32_t *word, uint32_t expected, enum mt_reason reason)
 {
+    const void *object =
+        reason == MT_WAIT_JOIN ? NULL : word; /* a count of those that are there is no word of an end */
     struct mt__wait wait = {
-        .word = word, .flags = MT__WAIT_NOCANCEL, .reason = reason, .object = word, .deadline = MT_FOREVER};
+        .word = word, .flags = MT__WAIT_NOCANCEL, .reason = reason, .object = object, .deadline = MT_FOREVER};
     struct mt__patch_call call = {0};
     int in_hub = mt__hub != NULL;
 

@@ -19,7 +19,7 @@ static int wait_for_end(struct mt__pthread *thread, mt_deadline deadline)
     struct mt__wait wait = {.word = &thread->ended,
                             .flags = MT__WAIT_LEFT,
                             .reason = MT_WAIT_JOIN,
-                            .object = thread,
+                            .object = &thread->ended,
                             .name = thread->name,
                             .deadline = deadline};
     struct mt__patch_call call = {0};

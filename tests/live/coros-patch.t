@@ -106,4 +106,18 @@ for way in uring/1 epoll/1 uring/3; do
     ok $? "$way: of those that begin within a recording, too, and the names that they were given, though they are gone"
     rm -f "$work/fifo"
 done
+
+# The wake-up is lost in the library, as a defect of it would.
+for loop in uring epoll; do
+    LINUXMT_LOOP=$loop
+    export LINUXMT_LOOP
+    start env LINUXMT_PATCH=all LD_PRELOAD="$patch" "$live/coros-lost"
+    trace_pid coros -d 0.3
+    case $(get verdict) in
+    'a wake-up was lost: "main" waits for end of "quitter" in main at coros-lost.c:'*', which has happened') true ;;
+    *) false ;;
+    esac
+    ok $? "$loop: a thread that has ended, and whose joiner sleeps on"
+    stop
+done
 plan

@@ -13,14 +13,15 @@
 #define OVERDUE_NS 200000000 /* a wait this old for what has happened has missed its wake-up, */
 #define AGAIN_NS   20000000  /* if it still is one that much later */
 
-/* As lib/sync and lib/pool have them. */
+/* As lib/sync, lib/pool and lib/patch have them. */
 #define EVENT_SET     1u
 #define LATCH_COUNT   0x7fffffffu
 #define FUTURE_STATE  3u
 #define FUTURE_IS_OUT 2u
+#define PTHREAD_ENDED 1u
 
-/* A thread's or coroutine's word is 0 at its end; a process's is not. Other joins name no task: of a group, of a thread
- * of pthread.h's, of any of several. */
+/* A thread's or coroutine's word is 0 at its end; a process's is not. Other joins name no task: of a group, of any of
+ * several. */
 static bool task_has_ended(const struct tasks *now, uint64_t id, uint32_t word)
 {
     const struct mt__record *task = tasks_by_id(now, id);
@@ -42,7 +43,7 @@ static bool has_happened(const struct tasks *now, const struct mt__record *wait)
     case MT_WAIT_FUTURE:
         return own && (word & FUTURE_STATE) >= FUTURE_IS_OUT;
     case MT_WAIT_JOIN:
-        return task_has_ended(now, wait->wait_object, word);
+        return own ? word == PTHREAD_ENDED : task_has_ended(now, wait->wait_object, word);
     default:
         return false;
     }
