@@ -107,6 +107,49 @@ for way in uring/1 epoll/1 uring/3; do
     rm -f "$work/fifo"
 done
 
+# The probes are those of the file that is mapped, whatever its name leads to by now.
+unset LINUXMT_PATCH_HUBS LINUXMT_LOOP
+is_seen()
+{
+    rm -f "$work/fifo"
+    trace_pid coros -d 0.5
+    stop
+    [ "$status" -eq 0 ] && [ "$(get note)" = null ] && [ "$(get coroutines/name=napper/runs)" -gt 1 ] &&
+        [ "$(get coroutines/name=napper/body)" = nap ]
+}
+
+copy_to()
+{
+    mkdir -p "$1" && cp "${patch%/*}/liblinuxmt.so.0" "$patch" "$live/coros-threads" "$1"
+}
+
+copied()
+{
+    LD_LIBRARY_PATH=$1 LD_PRELOAD=$1/${patch##*/} LINUXMT_PATCH=all exec "$1/coros-threads" "$work/fifo"
+}
+
+copy_to "$work/lib"
+start copied "$work/lib"
+copy_to "$work/new"
+mv -f "$work/new/"* "$work/lib"
+is_seen
+ok $? "a program whose files have been replaced"
+
+elsewhere()
+{
+    # shellcheck disable=SC2016
+    exec unshare -m sh -c 'mount -t tmpfs none "$1" && cp "$2"/* "$1" && LD_LIBRARY_PATH=$1 LD_PRELOAD=$1/$3 LINUXMT_PATCH=all \
+        exec "$1/coros-threads" "$4"' sh "$work/new" "$work/lib" "${patch##*/}" "$work/fifo"
+}
+
+if unshare -m true 2>/dev/null; then
+    start elsewhere
+    is_seen
+    ok $? "one whose files are in a mount namespace of its own"
+else
+    skip "a mount namespace" "there can be none here"
+fi
+
 # The wake-up is lost in the library, as a defect of it would.
 for loop in uring epoll; do
     LINUXMT_LOOP=$loop

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,10 +32,16 @@ struct process {
     bool denied;   /* its mappings may not be read */
 };
 
+struct library {
+    char *path;
+    dev_t device;
+    ino_t inode; /* 0: it could not be looked at */
+};
+
 struct names {
     struct process processes[MAX_PROCESSES];
     size_t count;
-    char *libraries[MAX_LIBRARIES];
+    struct library libraries[MAX_LIBRARIES];
     size_t library_count, libraries_given;
     uint64_t opened_at, spent; /* when, and CPU time */
 };
@@ -72,7 +79,7 @@ void names_close(struct names *names)
     for (size_t i = 0; i < names->count; i++)
         symbols_close(names->processes[i].symbols);
     for (size_t i = 0; i < names->library_count; i++)
-        free(names->libraries[i]);
+        free(names->libraries[i].path);
     free(names);
 }
 
@@ -84,24 +91,42 @@ static struct process *find_process(struct names *names, pid_t tgid)
     return NULL;
 }
 
-void names_expect_library(struct names *names, const char *path)
+static bool is_known(const struct names *names, const char *path, const struct stat *file)
 {
-    for (size_t i = 0; i < names->library_count; i++)
-        if (!strcmp(names->libraries[i], path))
-            return;
-    char *copy = names->library_count < MAX_LIBRARIES ? strdup(path) : NULL;
-    if (copy)
-        names->libraries[names->library_count++] = copy;
+    for (size_t i = 0; i < names->library_count; i++) {
+        const struct library *known = &names->libraries[i];
+        if (!strcmp(known->path, path) ||
+            (file->st_ino && known->inode == file->st_ino && known->device == file->st_dev))
+            return true;
+    }
+    return false;
 }
 
-/* The library as mtrace can open it: the process may see another file system. */
-static void expect_as_seen(struct names *names, const struct process *process, const char *path)
+void names_expect_library(struct names *names, const char *path)
+{
+    struct stat file;
+    if (stat(path, &file))
+        file.st_ino = 0;
+    char *copy = names->library_count < MAX_LIBRARIES && !is_known(names, path, &file) ? strdup(path) : NULL;
+    if (copy)
+        names->libraries[names->library_count++] = (struct library){copy, file.st_dev, file.st_ino};
+}
+
+/* The first name under which mtrace finds the file that the process has mapped: it may see another file system, and the
+ * name may be gone, or another file's by now. mapped: a link of /proc, which not everybody may follow. */
+static void expect_file(struct names *names, const struct process *process, const char *path, const char *mapped)
 {
     char seen[4096 + 64];
+    const char *const ways[] = {path, seen, mapped};
+    struct stat file, found;
+    bool known = !stat(mapped, &file);
     snprintf(seen, sizeof seen, "/proc/%d/root%s", process->tgid, path);
-    char *real = realpath(seen, NULL);
-    names_expect_library(names, real ? real : path);
-    free(real);
+    for (size_t i = known ? 0 : 1; i < sizeof ways / sizeof *ways; i++)
+        if (!stat(ways[i], &found) && (!known || (found.st_ino == file.st_ino && found.st_dev == file.st_dev))) {
+            names_expect_library(names, ways[i]);
+            return;
+        }
+    names_expect_library(names, path);
 }
 
 /* A program that has the library's task records and no library has it within itself. */
@@ -113,12 +138,12 @@ static void expect_program(struct names *names, const struct process *process)
     if (length <= 0)
         return;
     path[length] = 0;
-    expect_as_seen(names, process, path);
+    expect_file(names, process, path, name);
 }
 
 static void look_for_library(struct names *names, struct process *process)
 {
-    char name[64], line[4096 + 128];
+    char name[64], mapped[128], line[4096 + 128];
     bool records = false;
     snprintf(name, sizeof name, "/proc/%d/maps", process->tgid);
     FILE *maps = process->library ? NULL : fopen(name, "re");
@@ -130,7 +155,8 @@ static void look_for_library(struct names *names, struct process *process)
         if (!path || !strstr(path, LIBRARY))
             continue;
         path[strcspn(path, "\n")] = 0;
-        expect_as_seen(names, process, path);
+        snprintf(mapped, sizeof mapped, "/proc/%d/map_files/%.*s", process->tgid, (int)strcspn(line, " "), line);
+        expect_file(names, process, path, mapped);
         process->library = true;
     }
     fclose(maps);
@@ -227,7 +253,7 @@ struct symbols *names_of(struct names *names, pid_t tgid, pid_t parent)
 
 char *names_new_library(struct names *names)
 {
-    return names->libraries_given < names->library_count ? names->libraries[names->libraries_given++] : NULL;
+    return names->libraries_given < names->library_count ? names->libraries[names->libraries_given++].path : NULL;
 }
 
 pid_t names_library_user(struct names *names)
