@@ -392,6 +392,19 @@ run sh -c 'ulimit -S -n 20; exec "$1" -o "$2" -- sh -c "ulimit -n"' sh "$mtrace"
 [ "$status" -eq 0 ] && [ "$out" = 20 ] && [ -s "$work/text" ]
 ok $? "a low limit on open files is raised, but not the command's"
 
+for limit in 6 8 9 10 12 40 90; do
+    run sh -c 'ulimit -n "$1"; exec "$2" -o "$3" -- true' sh $limit "$mtrace" "$work/text"
+    [ "$status" -eq 0 ] || { [ "$status" -eq 125 ] && says "oo many open files"; } || says "the limit on open files is too low: ulimit -n 1024" || break
+done
+[ $limit = 90 ]
+ok $? "one that it may not raise is what it complains of, wherever it meets it"
+for limit in 10000 14000 18000; do
+    run sh -c 'ulimit -v "$1"; exec "$2" -o "$3" -- true' sh $limit "$mtrace" "$work/text"
+    [ "$status" -eq 0 ] || { [ "$status" -eq 125 ] && says "ulimit -v unlimited"; } || break
+done
+[ $limit = 18000 ]
+ok $? "likewise one on address space"
+
 # Two reports of the same name: the one that ends last, whole.
 echo mine >"$work/both.tmp"
 "$mtrace" --json -o "$work/both" -- sleep 0.3 &

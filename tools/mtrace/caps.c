@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -251,6 +252,24 @@ static bool is_locked_down(void)
     return locked;
 }
 
+static bool is_low(__rlimit_resource_t resource, rlim_t enough)
+{
+    struct rlimit limit;
+    return !getrlimit(resource, &limit) && limit.rlim_cur < enough;
+}
+
+/* libbpf comes to all sorts of ends then. */
+static bool complain_of_limits(const char *what)
+{
+    if (is_low(RLIMIT_NOFILE, 256))
+        complain("%s: the limit on open files is too low: ulimit -n 1024", what);
+    else if (is_low(RLIMIT_AS, 256 << 20))
+        complain("%s: the limit on address space is too low: ulimit -v unlimited", what);
+    else
+        return false;
+    return true;
+}
+
 void caps_explain(int error, const char *what)
 {
     error = error < 0 ? -error : error;
@@ -260,6 +279,8 @@ void caps_explain(int error, const char *what)
         complain("%s: the kernel is locked down (confidentiality), which forbids eBPF to read kernel memory; boot with "
                  "lockdown=integrity",
                  what);
+    else if (complain_of_limits(what))
+        return;
     else if (error == ESRCH || error == ENOENT)
         complain("%s: this kernel does not have what it attaches to (%s); '%s doctor' says what works here", what,
                  strerror(error), program_name);
