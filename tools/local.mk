@@ -78,6 +78,7 @@ MTRACE_RECORD = \
 	tools/mtrace/report-queues.c \
 	tools/mtrace/report-pools.c \
 	tools/mtrace/report-coros.c \
+	tools/mtrace/report-coro-waits.c \
 	tools/mtrace/report-inversions.c \
 	tools/mtrace/json.c \
 	tools/mtrace/json.h \

@@ -53,6 +53,15 @@ no_lost()
     done
 }
 
+# A library that is preloaded is only found when it is there: the threads may have begun by then.
+is_named()
+{
+    rm -f "$work/report" "$work/fifo"
+    run "$mtrace" coros --json -o "$work/report" -- env LINUXMT_PATCH=all LD_PRELOAD="$patch" "$live/coros-threads" "$work/fifo" brief
+    out=$(cat "$work/report")
+    [ "$(get coroutines/name=napper/body)" = nap ] && [ "$(get coroutines/name=server/body)" = serve ] && ! has '"body": "run"'
+}
+
 is_asleep()
 {
     trace_pid coros -d 0
@@ -78,6 +87,11 @@ for way in uring/1 epoll/1 uring/3; do
     runs_its_own
     ok $? "$way: and the function that the program made it of"
 
+    run "$mtrace" coros -d 0 --top=1 -p "$pid"
+    has "what they wait for" "lock ledger in want at coros-threads.c:" "more kinds" "more coroutines" &&
+        [ "$(echo "$out" | grep -c " 2 .* lock ledger in want")" = 1 ]
+    ok $? "$way: many are told together if they do alike"
+
     trace_pid coros -d 0.5
     [ "$status" -eq 0 ] && all_wait && no_lost
     ok $? "$way: the same in a recording, and no wake-up is said to be lost"
@@ -99,10 +113,7 @@ for way in uring/1 epoll/1 uring/3; do
     stop
     rm -f "$work/fifo"
 
-    rm -f "$work/report"
-    run "$mtrace" coros --json -o "$work/report" -- env LINUXMT_PATCH=all LD_PRELOAD="$patch" "$live/coros-threads" "$work/fifo" brief
-    out=$(cat "$work/report")
-    [ "$(get coroutines/name=napper/body)" = nap ] && [ "$(get coroutines/name=server/body)" = serve ] && ! has '"body": "run"'
+    await is_named
     ok $? "$way: of those that begin within a recording, too, and the names that they were given, though they are gone"
     rm -f "$work/fifo"
 done

@@ -75,7 +75,7 @@ static void *open_fifo(void *unused)
 
 int main(int argc, char **argv)
 {
-    static void *(*const bodies[])(void *) = {hold, want, serve, nap, open_fifo};
+    static void *(*const bodies[])(void *) = {hold, want, serve, nap, open_fifo, want};
     pthread_t threads[sizeof bodies / sizeof *bodies];
 
     alarm(120);

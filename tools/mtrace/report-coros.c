@@ -152,6 +152,8 @@ void report_coros(const struct report *report)
     report_heading(report, "hubs");
     for (size_t i = 0; i < model->hub_count; i++)
         print_hub(report, i);
+    if (shown < model->coro_count)
+        report_coro_waits(report);
     report_heading(report, "coroutines");
     if (model->snapshot)
         fprintf(file, "  %7s %-20s %-8s %9s %10s  %s\n", "id", "name", "state", "waits", "waited", "waits for");

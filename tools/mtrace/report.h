@@ -46,6 +46,7 @@ void report_inversions(const struct report *report);
 void report_queues(const struct report *report);
 void report_pools(const struct report *report);
 void report_coros(const struct report *report);
+void report_coro_waits(const struct report *report);
 
 /* Writes text in at most width columns, cut in the middle of a long one, and fills up to width. */
 void report_cell(const struct report *report, const char *text, int width);
