@@ -62,6 +62,7 @@ struct mt__pthread {
     struct mt__storage storage;
     size_t stack_size;
     int stack_is_default;        /* it may be less */
+    int policy;                  /* of scheduling: what was asked for, and means nothing */
     char *stack_low, *stack_top; /* known once it has begun */
     struct mt__mailbox mailbox;  /* which knows its coroutine, and the thread that carries its hub */
     struct mt__departure departure;

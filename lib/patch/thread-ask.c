@@ -69,18 +69,28 @@ MT__PATCHED int pthread_getcpuclockid(pthread_t handle, clockid_t *clock)
     return 0;
 }
 
+/* Of those that know no priorities each will do, and is remembered. */
 MT__PATCHED int pthread_setschedparam(pthread_t handle, int policy, const struct sched_param *parameters)
 {
-    if (!mt__pthread_of(handle))
+    struct mt__pthread *thread = mt__pthread_of(handle);
+
+    if (!thread)
         return mt__libc(pthread_setschedparam)(handle, policy, parameters);
-    return policy == SCHED_OTHER && !parameters->sched_priority ? 0 : ENOTSUP;
+    if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE)
+        return ENOTSUP;
+    if (parameters->sched_priority)
+        return EINVAL;
+    __atomic_store_n(&thread->policy, policy, __ATOMIC_RELAXED);
+    return 0;
 }
 
 MT__PATCHED int pthread_getschedparam(pthread_t handle, int *policy, struct sched_param *parameters)
 {
-    if (!mt__pthread_of(handle))
+    struct mt__pthread *thread = mt__pthread_of(handle);
+
+    if (!thread)
         return mt__libc(pthread_getschedparam)(handle, policy, parameters);
-    *policy = SCHED_OTHER;
+    *policy = __atomic_load_n(&thread->policy, __ATOMIC_RELAXED);
     *parameters = (struct sched_param){.sched_priority = 0};
     return 0;
 }
@@ -89,7 +99,7 @@ MT__PATCHED int pthread_setschedprio(pthread_t handle, int priority)
 {
     if (!mt__pthread_of(handle))
         return mt__libc(pthread_setschedprio)(handle, priority);
-    return priority ? ENOTSUP : 0;
+    return priority ? EINVAL : 0;
 }
 
 /* In the header it is another name of sched_yield; old programs call this one. */

@@ -112,6 +112,22 @@ static void stacks(void)
 
 static pid_t ids[COUNT];
 
+/* Policies that know no priorities. */
+static int have_policies(void)
+{
+    const struct sched_param none = {0}, some = {.sched_priority = 1};
+    struct sched_param now = {.sched_priority = 7};
+    int policy = -1, good = 0;
+
+    good += !pthread_getschedparam(pthread_self(), &policy, &now) && policy == SCHED_OTHER && !now.sched_priority;
+    good += !pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+    good += !pthread_getschedparam(pthread_self(), &policy, &now) && policy == SCHED_BATCH && !now.sched_priority;
+    good += pthread_setschedparam(pthread_self(), SCHED_BATCH, &some) == EINVAL;
+    good += pthread_setschedprio(pthread_self(), 1) == EINVAL && !pthread_setschedprio(pthread_self(), 0);
+    good += !pthread_setschedparam(pthread_self(), SCHED_OTHER, &none);
+    return good == 6;
+}
+
 static void *tell_id(void *arg)
 {
     int number = (int)(intptr_t)arg, good;
@@ -129,6 +145,7 @@ static void *tell_id(void *arg)
     errno = 0;
     good += !setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, (id_t)gettid())) && !errno;
     good += sched_getscheduler(gettid()) == SCHED_OTHER && !sched_getparam(gettid(), &parameters);
+    good += have_policies();
     good += !sched_setparam(gettid(), &parameters) && !syscall(SYS_sched_getscheduler, gettid());
     good += !tgkill(getpid(), gettid(), 0) && !syscall(SYS_tgkill, getpid(), gettid(), 0);
     good += tgkill(getpid(), gettid(), 1000) < 0 && errno == EINVAL;
