@@ -5,7 +5,9 @@
  */
 #include "pthreads-handled.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <sys/file.h>
 
 #define TIMES 100
 
@@ -263,6 +265,58 @@ static void left_in_first(int flags)
     SAY(said(read(ends[0], &byte, 1) != 1));
 }
 
+/* -- Off the hub --------------------------------------------------------------------------------------------------- */
+
+static int files[2];
+
+/* The thread that it has been left to may have got the lock meanwhile: it goes with the file. */
+static void *waits_for_file(void *arg)
+{
+    volatile int left = 0;
+
+    if (sigsetjmp(place, 1)) {
+        left = 1;
+    } else {
+        block(SIG_UNBLOCK, SIGUSR1);
+        sem_post(&begun);
+        flock(files[1], LOCK_EX);
+        printf("flock came back\n");
+    }
+    close(files[1]);
+    return (void *)(intptr_t)left;
+}
+
+static int is_left_once(void)
+{
+    char name[] = "/tmp/pthreads-departs-XXXXXX";
+    pthread_t thread;
+    int left;
+
+    files[0] = mkstemp(name);
+    files[1] = open(name, O_RDWR);
+    unlink(name);
+    flock(files[0], LOCK_EX);
+    thread = start(waits_for_file, NULL);
+    await(&begun);
+    usleep(1000);
+    pthread_kill(thread, SIGUSR1);
+    usleep(1000);
+    flock(files[0], LOCK_UN);
+    left = finish(thread) == (void *)1 && !flock(files[0], LOCK_EX | LOCK_NB);
+    close(files[0]);
+    return left;
+}
+
+static void left_off_hub(int flags)
+{
+    int left = 0;
+
+    handle_by(SIGUSR1, leaves, flags);
+    for (int i = 0; i < TIMES; i++)
+        left += is_left_once();
+    printf("off the hub: %d\n", left);
+}
+
 void departs(void)
 {
     sem_init(&begun, 0, 0);
@@ -275,6 +329,7 @@ void departs(void)
     for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
         left_by_exit(flags);
         left_in_first(flags);
+        left_off_hub(flags);
     }
     nested(SA_RESTART);
     handle_by(SIGALRM, SIG_DFL, 0);

@@ -11,7 +11,6 @@
 #include <setjmp.h>
 #include <linux/futex.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
