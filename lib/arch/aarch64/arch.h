@@ -62,7 +62,7 @@ static inline uintptr_t mt__arch_jump_word(uintptr_t word)
     return word;
 }
 
-static inline uintptr_t mt__arch_stack_pointer(void)
+static inline __attribute__((always_inline)) uintptr_t mt__arch_stack_pointer(void) /* the caller's */
 {
     uintptr_t stack;
     __asm__ volatile("mov %0, sp" : "=r"(stack));
