@@ -104,6 +104,15 @@ for way in uring/1 epoll/1 uring/3; do
     [ "$status" -eq 0 ] && [ "$(get tasks/name=wanter/kind)" = coroutine ] && [ "$(get 'waits/what=lock ledger/tasks/0/name')" = wanter ] &&
         [ "$(get 'waits/what=lock ledger/holders/0/name')" = holder ]
     ok $? "$way: the default report has them by name, and who holds the lock"
+    for report in "" sched; do
+        # shellcheck disable=SC2086
+        run "$mtrace" $report -d 0.2 --top=20 -p "$pid"
+        echo "$out" | grep -q '^ *#[0-9][0-9]* wanter ' && echo "$out" | grep -q '^ *#[0-9][0-9]* server ' &&
+            echo "$out" | grep -q "^ *$pid [a-z]" || break
+    done
+    [ -n "$report" ] && [ "$status" -eq 0 ]
+    ok $? "$way: beside threads, with numbers of their own"
+    trace_pid -d 0.5
     nap="waits/what=sleep (usleep)"
     case $(get "$nap/place") in
     "nap at coros-threads.c:"[0-9]*) [ "$(get "$nap/count")" -gt 1 ] && [ "$(get "$nap/time")" -le "$(get duration)" ] ;;

@@ -23,7 +23,7 @@ static const char *delay(const struct histogram *runq, double percent)
 static void print_task(const struct report *report, const struct model_task *task)
 {
     FILE *file = report->output->file;
-    fprintf(file, "  %7u ", task->raw.tid);
+    report_number(report, task);
     report_cell(report, task->name, 16);
     fprintf(file, " %10s %10s %10s %8s %8s %10s %10s %10s\n", format_time(task->raw.waiting),
             format_time(task->raw.ready), format_time(task->raw.running), format_count(task->raw.ready_count),

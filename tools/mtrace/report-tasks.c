@@ -97,7 +97,7 @@ void report_tasks(const struct report *report)
     for (size_t i = 0; i < shown; i++) {
         uint64_t ns[PARTS];
         split(order[i], ns);
-        fprintf(file, "  %7u ", order[i]->raw.tid);
+        report_number(report, order[i]);
         report_cell(report, order[i]->name, 16);
         fputc(' ', file);
         print_bar(report, order[i]);

@@ -27,6 +27,14 @@ void report_cell(const struct report *report, const char *text, int width)
         fprintf(report->output->file, "%.*s..%s", width / 3, text, text + length - (width - width / 3 - 2));
 }
 
+void report_number(const struct report *report, const struct model_task *task)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%s%llu", task->coroutine ? "#" : "",
+             task->coroutine ? (unsigned long long)task->id : (unsigned long long)task->raw.tid);
+    fprintf(report->output->file, "  %7s ", number);
+}
+
 void report_more(const struct report *report, size_t shown, size_t all, const char *what)
 {
     if (shown < all)

@@ -48,6 +48,9 @@ void report_pools(const struct report *report);
 void report_coros(const struct report *report);
 void report_coro_waits(const struct report *report);
 
+/* Begins a task's row: with its thread's id, or a coroutine's own, as mtrace coros has it, behind a #. */
+void report_number(const struct report *report, const struct model_task *task);
+
 /* Writes text in at most width columns, cut in the middle of a long one, and fills up to width. */
 void report_cell(const struct report *report, const char *text, int width);
 void report_heading(const struct report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
