@@ -18,7 +18,7 @@ notes=$(readelf -n "$library")
 for probe in "${probes[@]}"; do
     read -r name count <<<"$probe"
     grep -A3 "Name: $name\$" <<<"$notes" >"$log"
-    arguments=$(sed -n 's/.*Arguments: //p' "$log" | head -n 1 | wc -w)
+    arguments=$(sed -n 's/.*Arguments: //p' "$log" | sed -n 1p | wc -w)
     [[ $arguments -eq $count ]] && ! grep -q 'Semaphore: 0x0*$' "$log"
     verdict $? "$name has $count arguments and a semaphore"
 done

@@ -45,8 +45,9 @@ silent "no name is there twice"
 diff "$scratch/ours" "$scratch/defined" >"$log" || true
 silent "the library defines what the table says it takes over, and nothing else"
 
-# The sanitizers' libraries come before libc in what ldd prints, but are none.
-libc=$(ldd "$library" | awk '/libc\.so/ {print $3; exit}')
+# The sanitizers' libraries come before libc in what ldd prints, but are none. ldd is a script: all that it prints is read,
+# or it fails for the reader that has gone.
+libc=$(ldd "$library" | awk '/libc\.so/ && !found {print $3; found = 1}')
 version=$("$libc" 2>/dev/null | sed -nE '1s/.*version ([0-9.]+[0-9]).*/\1/p' || true)
 todo=
 if [[ $version != "$tested_on" ]]; then
