@@ -16,6 +16,10 @@
  * gives a number away      drops its own
  *
  * Who asks takes the version first, and believes by that: what was changed meanwhile has made it the old one.
+ *
+ * A wait that has begun goes on whatever its descriptor is told, as one in the kernel does. So who asks late does not
+ * if the program has changed or closed it meanwhile: the place in the table says so, unless that was under another
+ * number.
  */
 #include "patch/belief.h"
 #include "patch/patch.h"
@@ -25,6 +29,10 @@
 
 #define SLOTS    4096
 #define VERSIONS 0xffffff
+
+/* What a place has that is no belief. */
+#define OVER    0 /* given away, or changed, by this program */
+#define REFUTED 1 /* somebody has asked, and it was another process */
 
 static uint32_t version = 1;     /* never 0, modulo VERSIONS + 1 */
 static uint32_t believed[SLOTS]; /* by descriptor, modulo that: the version, and the rest of the number */
@@ -46,18 +54,34 @@ int mt__is_believed(int fd)
     return now && __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == entry_of(fd, now);
 }
 
+static void put(int fd, uint32_t what)
+{
+    __atomic_store_n(&believed[(unsigned)fd % SLOTS], what, __ATOMIC_RELAXED);
+}
+
 void mt__believe(int fd, uint32_t since)
 {
-    __atomic_store_n(&believed[(unsigned)fd % SLOTS], entry_of(fd, since), __ATOMIC_RELAXED);
+    put(fd, since ? entry_of(fd, since) : REFUTED);
 }
 
-void mt__disbelieve(int fd)
+void mt__refute(int fd)
 {
-    __atomic_store_n(&believed[(unsigned)fd % SLOTS], 0, __ATOMIC_RELAXED);
+    put(fd, REFUTED);
 }
 
-void mt__beliefs_drop(void)
+void mt__belief_ends(int fd)
 {
+    put(fd, OVER);
+}
+
+int mt__belief_is_over(int fd)
+{
+    return __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == OVER;
+}
+
+void mt__beliefs_drop(int fd)
+{
+    put(fd, OVER);
     __atomic_add_fetch(&version, 1, __ATOMIC_RELEASE);
 }
 
@@ -73,6 +97,6 @@ MT__PATCHED int ioctl(int fd, unsigned long request, ...)
     va_end(list);
     result = mt__libc(ioctl)(fd, request, argument);
     if (request == FIONBIO)
-        mt__beliefs_drop();
+        mt__beliefs_drop(fd);
     return result;
 }

@@ -14,7 +14,14 @@ int mt__is_believed(int fd);
 uint32_t mt__beliefs_version(void);
 void mt__believe(int fd, uint32_t since);
 
-void mt__disbelieve(int fd); /* the number is another's from now on */
-void mt__beliefs_drop(void); /* of all: an open file has been told otherwise, under whatever numbers it has */
+void mt__refute(int fd);
+
+/* By this program: the number is given away; or its open file has been told otherwise, under whatever numbers it has.
+ */
+void mt__belief_ends(int fd);
+void mt__beliefs_drop(int fd);
+
+/* Whether one of these has been, since somebody believed. */
+int mt__belief_is_over(int fd);
 
 #endif

@@ -18,7 +18,7 @@ void mt__fd_closing(int fd)
 {
     struct mt__hub *hub = mt__hub;
 
-    mt__disbelieve(fd);
+    mt__belief_ends(fd);
     hub->attempts.drained[(unsigned)fd % sizeof hub->attempts.drained] = 0;
     if (fd >= 0 && hub->ops && hub->loop->closing)
         hub->loop->closing(hub, fd);
@@ -54,7 +54,7 @@ MT__PATCHED int close(int fd)
     if (is_ours(fd))
         return refuse(-EBADF);
     if (!mt__patched(SOCKET)) {
-        mt__disbelieve(fd);
+        mt__belief_ends(fd);
         return mt__libc(close)(fd);
     }
     call = mt__patch_begin();
@@ -158,7 +158,7 @@ static int take_number(int fd, int number)
         return -EBUSY;
     if (mt__patched(SOCKET))
         mt__fd_closing(number);
-    mt__disbelieve(number);
+    mt__belief_ends(number);
     return 0;
 }
 

@@ -183,10 +183,10 @@ MT__PATCHED int flock(int fd, int operation)
 LOCKF(lockf, off_t)
 LOCKF(lockf64, off64_t)
 
-static int change(int result, int command)
+static int change(int result, int fd, int command)
 {
     if (command == F_SETFL)
-        mt__beliefs_drop();
+        mt__beliefs_drop(fd);
     return result;
 }
 
@@ -202,7 +202,7 @@ static int change(int result, int command)
         argument = va_arg(list, void *);                                                                  \
         va_end(list);                                                                                     \
         if (!mt__patched(FILE) || (command != F_SETLKW && command != F_OFD_SETLKW))                       \
-            return change(mt__libc(name)(fd, command, argument), command);                                \
+            return change(mt__libc(name)(fd, command, argument), fd, command);                            \
         call = mt__patch_begin();                                                                         \
         result = mt__or_errno(mt__libc(name)(fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, argument)); \
         if (result == -EACCES || result == -EAGAIN)                                                       \

@@ -121,6 +121,6 @@ MT__PATCHED int setsockopt(int fd, int level, int name, const void *value, sockl
     if (level == SOL_SOCKET && name == SO_RCVLOWAT)
         __atomic_store_n(&sets_least, 1, __ATOMIC_RELAXED);
     if (level == SOL_SOCKET && (name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW))
-        mt__beliefs_drop();
+        mt__beliefs_drop(fd);
     return result;
 }

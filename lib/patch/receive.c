@@ -53,11 +53,16 @@ static int may_wait(struct mt__block *block)
 static int ask(const struct mt__io *io, mt_deadline *until)
 {
     struct mt__block block = {.fd = io->fd, .events = POLLIN};
-    int error = mt__block_ask(&block);
+    int error;
 
-    *until = error ? MT_FOREVER : block.deadline;
+    *until = MT_FOREVER;
+    if (mt__belief_is_over(io->fd))
+        return 0;
+    error = mt__block_ask(&block);
+    if (!error)
+        *until = block.deadline;
     if (error || *until != MT_FOREVER)
-        mt__disbelieve(io->fd);
+        mt__refute(io->fd);
     return error;
 }
 

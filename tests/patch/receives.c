@@ -357,6 +357,35 @@ static void ended_by_others(void)
     close_both(fds);
 }
 
+static void change_and_write(int fd)
+{
+    pause_ms(5);
+    fcntl(shared, F_SETFL, O_NONBLOCK);
+    timeout(shared, SO_RCVTIMEO, 1000);
+    pause_ms(150);
+    write(fd, "late", 4);
+}
+
+/* What has begun to wait goes on as it has begun. */
+static void changed_meanwhile(void)
+{
+    struct peer *peer;
+    char buffer[8];
+    int fds[2];
+
+    pair(SOCK_STREAM, fds);
+    shared = fds[0];
+    peer = peer_start(in_pieces, fds[1]);
+    for (int i = 0; i < 3; i++)
+        TELL(recv(fds[0], buffer, 4, 0));
+    peer_end(peer);
+    peer = peer_start(change_and_write, fds[1]);
+    TELL(recv(fds[0], buffer, 4, 0));
+    peer_end(peer);
+    TELL(recv(fds[0], buffer, 4, 0));
+    close_both(fds);
+}
+
 const struct scenario scenarios[] = {
     {"datagrams, shut for reading", datagrams},
     {"no room", no_room},
@@ -368,5 +397,6 @@ const struct scenario scenarios[] = {
     {"SO_PEEK_OFF", peek_offset},
     {"changed by others", by_others},
     {"ended by others", ended_by_others},
+    {"changed meanwhile", changed_meanwhile},
     {NULL, NULL},
 };
