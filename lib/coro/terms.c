@@ -71,14 +71,15 @@ int mt__terms_begin(struct mt__hub *hub, struct mt__io *io)
     return 0;
 }
 
-static void end_or_limit(struct mt__hub *hub, struct mt__io *io)
+/* It has waited for so long at least. */
+static void end_or_limit(struct mt__hub *hub, struct mt__io *io, mt_deadline waited)
 {
     int error = io->ask(io, &io->until);
 
     if (error) {
         mt__parked_end(hub, io->parked, error);
     } else if (io->until != MT_FOREVER) {
-        io->until -= PERIOD;
+        io->until -= waited;
         mt__parked_until(hub, io->parked, io->until);
     }
 }
@@ -87,16 +88,18 @@ static void end_or_limit(struct mt__hub *hub, struct mt__io *io)
 void mt__terms_due(struct mt__hub *hub)
 {
     struct mt__terms *terms = &hub->terms;
+    mt_deadline waited = PERIOD;
 
     do {
         struct mt__term_list *aged = &terms->lists[!terms->fresh];
         for (uint32_t i = 0; i < aged->count; i++)
             if (aged->entries[i]) {
                 aged->entries[i]->asked_at = 0;
-                end_or_limit(hub, aged->entries[i]);
+                end_or_limit(hub, aged->entries[i], waited);
             }
         aged->count = 0;
         terms->fresh = !terms->fresh;
+        waited = 0;
     } while (terms->lists[!terms->fresh].count && set_timer(hub));
 }
 

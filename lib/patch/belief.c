@@ -19,7 +19,7 @@
  *
  * A wait that has begun goes on whatever its descriptor is told, as one in the kernel does. So who asks late does not
  * if the program has changed or closed it meanwhile: the place in the table says so, unless that was under another
- * number.
+ * number, or another descriptor has the place by now. What libc or mt_close closes by themselves is as if others had.
  */
 #include "patch/belief.h"
 #include "patch/patch.h"
@@ -31,8 +31,8 @@
 #define VERSIONS 0xffffff
 
 /* What a place has that is no belief. */
-#define OVER    0 /* given away, or changed, by this program */
-#define REFUTED 1 /* somebody has asked, and it was another process */
+#define OVER    0   /* as a version: given away, or changed, by this program */
+#define REFUTED ~0u /* somebody has asked, and it was another process */
 
 static uint32_t version = 1;     /* never 0, modulo VERSIONS + 1 */
 static uint32_t believed[SLOTS]; /* by descriptor, modulo that: the version, and the rest of the number */
@@ -51,7 +51,8 @@ int mt__is_believed(int fd)
 {
     uint32_t now = mt__beliefs_version();
 
-    return now && __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == entry_of(fd, now);
+    return now != OVER && now != VERSIONS &&
+           __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == entry_of(fd, now);
 }
 
 static void put(int fd, uint32_t what)
@@ -61,7 +62,7 @@ static void put(int fd, uint32_t what)
 
 void mt__believe(int fd, uint32_t since)
 {
-    put(fd, since ? entry_of(fd, since) : REFUTED);
+    put(fd, since == OVER ? REFUTED : entry_of(fd, since));
 }
 
 void mt__refute(int fd)
@@ -71,17 +72,17 @@ void mt__refute(int fd)
 
 void mt__belief_ends(int fd)
 {
-    put(fd, OVER);
+    put(fd, entry_of(fd, OVER));
 }
 
 int mt__belief_is_over(int fd)
 {
-    return __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == OVER;
+    return __atomic_load_n(&believed[(unsigned)fd % SLOTS], __ATOMIC_RELAXED) == entry_of(fd, OVER);
 }
 
 void mt__beliefs_drop(int fd)
 {
-    put(fd, OVER);
+    mt__belief_ends(fd);
     __atomic_add_fetch(&version, 1, __ATOMIC_RELEASE);
 }
 

@@ -60,6 +60,7 @@ MT__PATCHED int close(int fd)
     call = mt__patch_begin();
     mt__fd_closing(fd);
     result = lingers(fd) ? mt__off_hub_int(close, fd) : mt__or_errno(mt__libc(close)(fd));
+    mt__belief_ends(fd); /* which somebody may have come to have meanwhile */
     return (int)mt__patch_end(call, result);
 }
 
@@ -112,6 +113,7 @@ MT__PATCHED int close_range(unsigned first, unsigned last, int flags)
 {
     struct mt__patch_call call;
 
+    mt__beliefs_drop((int)first);
     if (!mt__patched(SOCKET) || flags)
         return close_others(first, last, flags);
     call = mt__patch_begin();
@@ -133,6 +135,7 @@ MT__PATCHED void closefrom(int first)
     unsigned at = first < 0 ? 0 : (unsigned)first;
     long own;
 
+    mt__beliefs_drop((int)at);
     if (mt__patched(SOCKET)) {
         call = mt__patch_begin();
         closing_range(at, ~0u);

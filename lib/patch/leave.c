@@ -183,11 +183,17 @@ void mt__leave(struct mt__coro *self)
 int mt__leave_is_exit(void **value)
 {
     struct mt__coro *self = mt__hub->current;
+    uint64_t before;
+    int is_exit;
 
-    if (!self->signals.leaves || departure_of(self)->jump)
+    if (!self->signals.leaves)
         return 0;
-    *value = take(self).value;
-    return 1;
+    before = mt__signals_block(); /* another handler would ask for something else */
+    is_exit = !departure_of(self)->jump;
+    if (is_exit)
+        *value = take(self).value;
+    mt__signals_restore(before);
+    return is_exit;
 }
 
 void mt__leave_exit(void *value)

@@ -64,6 +64,8 @@ long mt__libaio_get(unsigned long context, long least, long most, void *list, st
     }
     call = mt__patch_enter();
     mt__patch_be_fair();
+    if (mt__patch_leaves())
+        mt__patch_end(call, 0);
     result = get_here(&events);
     mt__patch_end(call, 0);
     return result;

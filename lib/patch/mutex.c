@@ -68,8 +68,10 @@ static int wait_for(pthread_mutex_t *mutex, mt_deadline deadline)
     while (!error && __atomic_exchange_n(wait.word, 2, __ATOMIC_ACQUIRE) != 0)
         if (mt__lock_round(&wait, 2) == -ETIMEDOUT)
             error = ETIMEDOUT;
-        else if (mt__patch_leaves())
+        else if (mt__patch_leaves()) {
+            mt__wake(wait.word, 1, wait.flags); /* the handler may have come just after a wake */
             error = EINTR;
+        }
     mt__wait_end(&wait, -error);
     mt__patch_end(call, 0);
     return error;

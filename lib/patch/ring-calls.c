@@ -50,7 +50,7 @@ static long wait_for_all(const struct io_uring *ring, unsigned count, const sigs
 
     do
         result = wait_for_ring(ring, count, mask, MT_FOREVER, number);
-    while (!result && io_uring_cq_ready(ring) < count && count <= *ring->cq.kring_entries);
+    while (!result && !mt__patch_leaves() && io_uring_cq_ready(ring) < count && count <= *ring->cq.kring_entries);
     return result;
 }
 

@@ -6,11 +6,12 @@
  *
  * What the hub waits for is the ring's descriptor, if one completion is wanted: it is readable with the first. It tells
  * nothing of the next, nor of what has been put off. An eventfd(2) does, which is registered with the ring meanwhile;
- * where the program has one there itself, looking again and again has to do.
+ * where the program has one there itself, or none is to be had, looking again and again has to do. (Meanwhile the
+ * program's own is refused with EBUSY.)
  *
  * Before Linux 6.1 that would wait for all that is under way: programs that use liburing keep their threads there, and
- * what calls the kernel by itself passes. So do rings that have no descriptor, or are asked for completions by being
- * polled. These are no cancellation points.
+ * what calls the kernel by itself passes. So do, by liburing's names, rings that have no descriptor, or are asked for
+ * completions by being polled. These are no cancellation points.
  */
 #include "patch/fd.h"
 #include "patch/pthreads.h"
@@ -114,8 +115,6 @@ static long wait_for_all(struct mt__ring_wish wish)
     if (wish.tells_itself && wish.count == 1)
         return wait_watched(&wish, wish.fd);
     watch = watch_begin(wish.fd);
-    if (watch < 0 && watch != -EBUSY)
-        return watch;
     result = wait_watched(&wish, watch);
     if (watch >= 0)
         watch_end(wish.fd, watch);
@@ -227,6 +226,8 @@ struct mt__patch_call mt__ring_begin(void)
     struct mt__patch_call call = mt__patch_enter();
 
     mt__patch_be_fair();
+    if (mt__patch_leaves())
+        mt__patch_end(call, 0);
     return call;
 }
 

@@ -4,6 +4,7 @@
  * call may have to wait.
  */
 #include "patch/stream.h"
+#include "patch/belief.h"
 #include "patch/undeclared.h"
 
 #include <stdarg.h>
@@ -124,6 +125,7 @@ FFLUSH(fflush_unlocked)
 
 MT__PATCHED int fclose(FILE *stream)
 {
+    mt__belief_ends(stream->_fileno);
     if (!mt__patched(STDIO))
         return mt__libc(fclose)(stream);
     mt__fd_closing(stream->_fileno);
