@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,6 +315,44 @@ static void *wait_until_interrupted(void *arg)
     return NULL;
 }
 
+static sigjmp_buf way_out;
+static pthread_t leaver;
+
+static void leave(int signal)
+{
+    siglongjmp(way_out, 1);
+}
+
+static void *have_left(void *arg)
+{
+    usleep(20000);
+    pthread_kill(*(pthread_t *)arg, SIGUSR2);
+    return NULL;
+}
+
+/* With less than is wanted. */
+static void *wait_until_left(void *arg)
+{
+    struct io_uring_cqe *cqe;
+    struct io_uring ring;
+    pthread_t self = pthread_self();
+
+    open_ring(&ring, arg);
+    prepare(&ring, 2);
+    check((int)write(pipes[0][1], "x", 1), "write");
+    check(io_uring_submit(&ring), "io_uring_submit");
+    if (!sigsetjmp(way_out, 1)) {
+        pthread_create(&leaver, NULL, have_left, &self);
+        printf("not left: %d\n", io_uring_wait_cqe_nr(&ring, &cqe, 2));
+    }
+    pthread_join(leaver, NULL);
+    check((int)write(pipes[1][1], "y", 1), "write");
+    printf("%s left: %d", ((const struct kind *)arg)->name, io_uring_wait_cqe_nr(&ring, &cqe, 2));
+    printf("/%u\n", reap(&ring));
+    io_uring_queue_exit(&ring);
+    return NULL;
+}
+
 /* Each waits for the one before. */
 static int links[9][2];
 
@@ -361,10 +400,12 @@ static void scenarios(void)
 
     events = eventfd(0, EFD_NONBLOCK);
     sigaction(SIGUSR1, &action, NULL);
+    signal(SIGUSR2, leave);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         run(wait_for_completions, &kinds[i]);
         run(wait_in_vain, &kinds[i]);
         run(wait_until_interrupted, &kinds[i]);
+        run(wait_until_left, &kinds[i]);
     }
     chain();
 }
