@@ -11,9 +11,10 @@
  *
  * What the program itself does about it is seen at once:
  *
- *   fcntl with F_SETFL, ioctl with FIONBIO,       when it is done all beliefs are dropped, by another version, as they
- * may be setsockopt of a timeout                       about any descriptor of that open file close, and what else
- * gives a number away      drops its own
+ *   fcntl F_SETFL, ioctl FIONBIO,    all beliefs are dropped, by another version, when it is done:
+ *   setsockopt of a timeout          they may be about any descriptor of that open file
+ *
+ *   close, dup2, fclose              drop that of the number which they give away
  *
  * Who asks takes the version first, and believes by that: what was changed meanwhile has made it the old one.
  *

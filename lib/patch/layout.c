@@ -5,8 +5,9 @@
  * Modules come and go, which cannot be asked at each switch. But before a thread uses its block of a new module the
  * dynamic linker brings the thread's vector of blocks up to date, whose first word says how far it is:
  *
- *   the word is as it was   no block has come but for modules that the layout has without one: their entries are looked
- * at it is another           the layout is made anew
+ *   the word is as it was   no block has come but for modules that the layout has without one:
+ *                           their entries are looked at
+ *   it is another           the layout is made anew
  *
  * Code may know the place of a block beforehand (is_static) and use it past the vector, which only the thread that
  * loads the module has up to date. It asks for the block, and tells the other threads by `known`; and new coroutines

@@ -3,10 +3,10 @@
  * read, write and their kin, on whatever the descriptor is:
  *
  *   a socket          as recvmsg and sendmsg without flags
- *   on a disk         what is in memory is read at once, and the rest off the hub. What is written goes to memory, and
- * so is written at once; off the hub if it is much, or is to be on the disk when the call returns anything else tried
- * with RWF_NOWAIT and waited for; where the file does not know that flag it is the plain call once poll says ready,
- * which for a pipe is good for PIPE_BUF bytes
+ *   on a disk         what is in memory is read at once, and the rest off the hub; what is written goes to
+ *                     memory, at once, or off the hub if it is much, or is to be on the disk by the return
+ *   anything else     tried with RWF_NOWAIT and waited for; where the file does not know that flag it is the
+ *                     plain call once poll says ready, which for a pipe is good for PIPE_BUF bytes
  */
 #include "patch/fd.h"
 #include "patch/undeclared.h"

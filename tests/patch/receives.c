@@ -314,12 +314,11 @@ static void in_child(void (*change)(void))
     waitpid(pid, NULL, 0);
 }
 
-/* O_NONBLOCK and the timeouts are the open file's, and so a child's, too. */
-static void by_others(void)
+/* A pair of which the first end has waited already, for as long as it took. */
+static void open_shared(int fds[2])
 {
     struct peer *peer;
     char buffer[8];
-    int fds[2];
 
     pair(SOCK_STREAM, fds);
     shared = fds[0];
@@ -327,6 +326,15 @@ static void by_others(void)
     for (int i = 0; i < 3; i++)
         TELL(recv(fds[0], buffer, 4, 0));
     peer_end(peer);
+}
+
+/* O_NONBLOCK and the timeouts are the open file's, and so a child's, too. */
+static void by_others(void)
+{
+    char buffer[8];
+    int fds[2];
+
+    open_shared(fds);
     in_child(no_waiting);
     TELL(recv(fds[0], buffer, 4, 0));
     TELL(write(fds[1], "abc", 3));
@@ -336,20 +344,13 @@ static void by_others(void)
     close_both(fds);
 }
 
-/* Of one whose receives have waited for as long as it took. */
 static void ended_by_others(void)
 {
-    struct peer *peer;
     char buffer[8];
     int64_t began;
     int fds[2];
 
-    pair(SOCK_STREAM, fds);
-    shared = fds[0];
-    peer = peer_start(in_pieces, fds[1]);
-    for (int i = 0; i < 3; i++)
-        TELL(recv(fds[0], buffer, 4, 0));
-    peer_end(peer);
+    open_shared(fds);
     in_child(ending);
     began = now();
     TELL(recv(fds[0], buffer, 4, 0));
@@ -373,12 +374,7 @@ static void changed_meanwhile(void)
     char buffer[8];
     int fds[2];
 
-    pair(SOCK_STREAM, fds);
-    shared = fds[0];
-    peer = peer_start(in_pieces, fds[1]);
-    for (int i = 0; i < 3; i++)
-        TELL(recv(fds[0], buffer, 4, 0));
-    peer_end(peer);
+    open_shared(fds);
     peer = peer_start(change_and_write, fds[1]);
     TELL(recv(fds[0], buffer, 4, 0));
     peer_end(peer);
