@@ -117,16 +117,22 @@ static int is_in_midst(void)
 /* `back` has all that is needed when this is left: nothing of the frame is changed after _setjmp. */
 void mt__midst(mt__handler_fn *handler, int signal, siginfo_t *info, void *context)
 {
+    struct mt__coro *self;
+    uint32_t was_inside;
     struct midst own;
 
     if (midst || !is_in_midst()) {
         handler(signal, info, context);
         return;
     }
+    self = mt__hub->current;
+    was_inside = self->inside;
     midst = &own;
+    self->inside = 1; /* what it calls is libc's: nobody else runs here while `midst` is this one's */
     if (!_setjmp(own.back))
         handler(signal, info, context);
     midst = NULL;
+    self->inside = was_inside;
 }
 
 static void put_off(const struct mt__departure *how)
